@@ -1,0 +1,13 @@
+import neostandard from 'neostandard'
+
+const openTelemetry = { group: ['@opentelemetry/*', '**/telemetry/*', './telemetry.js'], message: 'services and repositories do not know of telemetry: telemetry.ts wraps them' }
+
+export default [
+  ...neostandard({ ts: true, ignores: ['build', 'dist', '.tap'] }),
+  // A promise that nobody waits for says so.
+  { rules: { 'no-void': ['error', { allowAsStatement: true }] } },
+  {
+    files: ['src/**/service.ts', 'src/**/repository.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [openTelemetry] }] }
+  }
+]

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Pool } from 'pg'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { createApplicationRepository } from './applications/repository.js'
+import { applicationRoutes } from './applications/routes.js'
+import { createApplicationService } from './applications/service.js'
+import { createConfigurationRepository } from './configurations/repository.js'
+import { configurationRoutes } from './configurations/routes.js'
+import { createSchemaCheck } from './configurations/schema-check.js'
+import { createConfigurationService } from './configurations/service.js'
+import { migrate } from './database/migrate.js'
+import { createPool, describeDatabase, isUnavailable, message } from './database/pool.js'
+import { createReader } from './database/read.js'
+import type { Settings } from './env.js'
+import { Problem } from './errors.js'
+import { healthRoutes } from './health/routes.js'
+import { createHealthService } from './health/service.js'
+import { serverOptions } from './http/server.js'
+import { httpPlugin } from './http/plugin.js'
+import { version } from './package.js'
+import { createCommitter, type Committer } from './revisions/committer.js'
+import { createHead } from './revisions/head.js'
+import { createRevisionRepository } from './revisions/repository.js'
+import { revisionRoutes } from './revisions/routes.js'
+import { createRevisionService } from './revisions/service.js'
+import { createSchemaEngine } from './schemas/engine.js'
+import type { Log } from './telemetry/log.js'
+
+export interface App {
+  server: FastifyInstance
+  committer: Committer
+  /** Opens the store: waits for the database, migrates. Rejects when that can never succeed. */
+  open (): Promise<void>
+  /** Stops taking new work, finishes what is under way, closes the database. */
+  close (): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+const LONGEST_PAUSE_MS = 10_000
+
+/** The composition root: every part is made and wired here and nowhere else. */
+export async function createApp ({ settings, log, commit }: {
+  settings: Settings
+  log: Log
+  /** Another way into the store, for measuring the difference. */
+  commit?: (pools: { reads: Pool, commits: Pool }) => Committer
+}): Promise<App> {
+  const database = { url: settings.DATABASE_URL, poolSize: settings.DATABASE_POOL_SIZE, statementTimeoutMs: settings.DATABASE_STATEMENT_TIMEOUT_MS }
+  const reads = createPool(database, { name: 'config-service reads', size: settings.DATABASE_POOL_SIZE })
+  const commits = createPool(database, { name: 'config-service commits', size: 1 })
+  const head = createHead()
+  const reader = createReader(reads, head)
+  const committer = commit?.({ reads, commits }) ?? createCommitter({ pool: commits, maxWaitMs: settings.DATABASE_STATEMENT_TIMEOUT_MS })
+  const store = { committer, head }
+  const engine = createSchemaEngine()
+  const bodyLimitBytes = settings.BODY_LIMIT_BYTES
+
+  const revisions = createRevisionRepository({ reader, query: async (statement) => await reads.query(statement) })
+  const applications = createApplicationService({ repository: createApplicationRepository({ reader, store }), revisions, bodyLimitBytes })
+  const configurations = createConfigurationService({
+    repository: createConfigurationRepository({ reader, store }), revisions, schemaCheck: createSchemaCheck(engine), bodyLimitBytes
+  })
+  const history = createRevisionService({ repository: revisions })
+  const health = createHealthService({
+    ping: async () => await reads.query({ name: 'ping', text: 'select 1' }),
+    about: {
+      environment: settings.OTEL_ENVIRONMENT,
+      version,
+      debug: settings.LOG_LEVEL === 'debug',
+      tracing: {
+        enabled: process.env.OTEL_SDK_DISABLED !== 'true' && (process.env.OTEL_TRACES_EXPORTER ?? 'none') !== 'none',
+        service_name: process.env.OTEL_SERVICE_NAME ?? 'config-service',
+        exporter_type: process.env.OTEL_TRACES_EXPORTER === 'console' ? 'console' : process.env.OTEL_EXPORTER_OTLP_PROTOCOL === 'grpc' ? 'grpc' : 'http'
+      }
+    }
+  })
+
+  const server = Fastify(serverOptions({ bodyLimitBytes, head })).withTypeProvider<TypeBoxTypeProvider>()
+  await server.register(httpPlugin, { head, log, version })
+  await server.register(healthRoutes, { service: health })
+  await server.register(async (api) => {
+    api.addHook('onRequest', async () => {
+      if (health.readiness() === 'starting') throw new Problem('database-unavailable', 'The service is starting and waits for the database.')
+    })
+    await api.register(applicationRoutes, { service: applications })
+    await api.register(configurationRoutes, { service: configurations })
+    await api.register(revisionRoutes, { service: history })
+  }, { prefix: '/api/v1' })
+
+  const closing = new AbortController()
+  const housekeeping = setInterval(() => { revisions.forgetExpired().catch(() => {}) }, HOUR_MS)
+  housekeeping.unref()
+
+  async function open (): Promise<void> {
+    for (let pauseMs = 500; !closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        const client = await commits.connect()
+        try {
+          const ran = await migrate(client)
+          if (ran.length > 0) log.info('migrated the database', { 'event.name': 'database.migrated', migrations: ran })
+        } finally {
+          // What was set for migrating must not stay.
+          client.release(true)
+        }
+        await reader.rows('store-open', 'select 1 as one', [])
+        health.opened()
+        return
+      } catch (error) {
+        const cause = error instanceof Problem ? error.cause : error
+        if (!isUnavailable(cause)) throw cause
+        log.warn(`waiting for the database at ${describeDatabase(settings.DATABASE_URL)}: ${message(cause)}; trying again in ${pauseMs / 1000} s`, { 'event.name': 'database.waiting' })
+        await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => {})
+      }
+    }
+  }
+
+  return {
+    server,
+    committer,
+    open,
+    async close () {
+      closing.abort()
+      health.draining()
+      clearInterval(housekeeping)
+      await server.close()
+      await committer.close()
+      await engine.close()
+      await Promise.all([reads.end(), commits.end()])
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { malformed, Problem } from '../errors.js'
+import { parse, toPlain, type JsonObject } from '../json/index.js'
+import { describeTarget, type ConfigurationTarget } from '../names.js'
+import type { ChangeContext, Precondition } from '../revisions/change.js'
+import type { Read } from '../revisions/head.js'
+import { MAX_BODY_DEPTH, patched, type Patch } from '../revisions/patch.js'
+import type { RevisionRepository } from '../revisions/repository.js'
+import { rollbackContent } from '../revisions/rollback.js'
+import { untilSettled, type Deleted, type Written } from '../revisions/written.js'
+import { shapeCheck } from '../shape.js'
+import type { ConfigurationFilter, ConfigurationRepository } from './repository.js'
+import { configurationText, readConfiguration, ReplaceConfiguration, type ConfigurationBody, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
+import type { SchemaCheck } from './schema-check.js'
+
+export interface ConfigurationService {
+  create (input: ConfigurationInput, context: ChangeContext): Promise<Written>
+  read (target: ConfigurationTarget): Promise<Read<ConfigurationRecord>>
+  list (filter: ConfigurationFilter): Promise<Read<{ items: ConfigurationRecord[], more: boolean }>>
+  replace (target: ConfigurationTarget, input: ConfigurationInput, precondition: Precondition, context: ChangeContext): Promise<Written>
+  patch (target: ConfigurationTarget, patch: Patch, precondition: Precondition, context: ChangeContext): Promise<Written>
+  rollback (target: ConfigurationTarget, version: number, precondition: Precondition, context: ChangeContext): Promise<Written>
+  remove (target: ConfigurationTarget, precondition: Precondition, context: ChangeContext): Promise<Deleted>
+}
+
+const checkReplace = shapeCheck(ReplaceConfiguration, 'body')
+
+/**
+ * Configurations. Problems: not-found, deleted, name-taken, stale-version, dependents-exist, unknown-reference,
+ * circular-dependency, invalid-schema, invalid-values.
+ */
+export function createConfigurationService ({ repository, revisions, schemaCheck, bodyLimitBytes }: {
+  repository: ConfigurationRepository
+  revisions: RevisionRepository
+  schemaCheck: SchemaCheck
+  bodyLimitBytes: number
+}): ConfigurationService {
+  async function read (target: ConfigurationTarget): Promise<Read<ConfigurationRecord>> {
+    const { revision, value } = await repository.find(target)
+    if (value !== undefined) return { revision, value }
+    const deleted = 'id' in target && (await revisions.identify('configuration', target)).value?.deleted === true
+    throw deleted
+      ? new Problem('deleted', `The configuration ${describeTarget(target)} has been deleted.`)
+      : new Problem('not-found', `There is no configuration ${describeTarget(target)}.`)
+  }
+
+  return {
+    read,
+
+    async create (input, context) {
+      if (input.application === undefined) throw malformed([{ in: 'body', path: '/application', message: 'is missing (or application_id)' }])
+      await schemaCheck(input)
+      return await repository.insert(input, context)
+    },
+
+    async list (filter) {
+      const { revision, value } = await repository.list(filter)
+      return { revision, value: { items: value.slice(0, filter.limit), more: value.length > filter.limit } }
+    },
+
+    async replace (target, input, precondition, context) {
+      await schemaCheck(input)
+      return await repository.update('put', target, input, precondition, context)
+    },
+
+    async patch (target, patch, precondition, context) {
+      return await untilSettled(async () => {
+        const { value: current } = await read(target)
+        const { body, document } = patched(configurationText(current), patch, checkReplace, bodyLimitBytes)
+        const input = readConfiguration(body as ConfigurationBody, document)
+        await schemaCheck(input)
+        return await repository.update('update', { id: current.id }, input, precondition, context, current.version)
+      })
+    },
+
+    async rollback (target, version, precondition, context) {
+      return await untilSettled(async () => {
+        const { value: current } = await read(target)
+        const content = await rollbackContent(revisions, { kind: 'configuration', id: current.id, version })
+        const document = parse(content, { maxDepth: MAX_BODY_DEPTH }) as JsonObject
+        document.delete('name')
+        const input = readConfiguration(toPlain(document) as ConfigurationBody, document)
+        await schemaCheck(input)
+        return await repository.update('rollback', { id: current.id }, input, precondition, context, current.version)
+      })
+    },
+
+    async remove (target, precondition, context) {
+      return await repository.delete(target, precondition, context)
+    }
+  }
+}

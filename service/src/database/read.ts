@@ -1,0 +1,33 @@
+import type pg from 'pg'
+import type { Head, Read } from '../revisions/head.js'
+import { databaseError } from './pool.js'
+
+/** Runs reads and says at which revision of the store they saw it. */
+export interface Reader {
+  /**
+   * Rows of a SELECT, given without the head: the statement is wrapped so that both come from one snapshot.
+   * @throws Problem database-unavailable
+   */
+  rows<T> (name: string, text: string, values: unknown[]): Promise<Read<T[]>>
+}
+
+type WithHead<T> = T & { found: boolean | null, store_revision: number, store_epoch: string }
+
+export function createReader (pool: pg.Pool, head: Head): Reader {
+  return {
+    async rows<T> (name: string, text: string, values: unknown[]) {
+      try {
+        const { rows } = await pool.query<WithHead<T>>({
+          name,
+          text: `select s.revision as store_revision, s.epoch as store_epoch, r.* from store s left join lateral (select true as found, q.* from (${text}) q) r on true`,
+          values
+        })
+        const [{ store_revision: revision, store_epoch: epoch }] = rows as [WithHead<T>]
+        head.seen(revision, epoch)
+        return { revision, value: rows.filter(({ found }) => found === true) }
+      } catch (error) {
+        throw databaseError(error)
+      }
+    }
+  }
+}

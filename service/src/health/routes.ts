@@ -1,0 +1,35 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { HealthService } from './service.js'
+
+const Health = Type.Object({
+  status: Type.Enum(['healthy', 'unhealthy']),
+  environment: Type.String(),
+  version: Type.String(),
+  debug: Type.Boolean(),
+  tracing: Type.Object({ enabled: Type.Boolean(), service_name: Type.String(), exporter_type: Type.String() }),
+  database: Type.Object({ status: Type.Enum(['up', 'down', 'starting']) })
+})
+const Probe = Type.Object({ status: Type.String() })
+
+export const healthRoutes: FastifyPluginAsyncTypebox<{ service: HealthService }> = async (app, { service }) => {
+  const tags = ['health']
+
+  app.get('/health', {
+    schema: { tags, operationId: 'health', summary: 'How the service is; 503 when it cannot serve reads', response: { 200: Health, 503: Health } }
+  }, async (_request, reply) => {
+    const health = await service.health()
+    return reply.header('cache-control', 'no-store').code(health.status === 'healthy' ? 200 : 503).send(health)
+  })
+
+  app.get('/health/live', {
+    schema: { tags, operationId: 'live', summary: 'Whether the process answers; looks at nothing outside', response: { 200: Probe } }
+  }, async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'live' }))
+
+  app.get('/health/ready', {
+    schema: { tags, operationId: 'ready', summary: 'Whether requests may be sent here: started and not draining', response: { 200: Probe, 503: Probe } }
+  }, async (_request, reply) => {
+    const status = service.readiness()
+    return reply.header('cache-control', 'no-store').code(status === 'ready' ? 200 : 503).send({ status })
+  })
+}

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify'
+import { Problem, problemTypes, type ProblemSlug } from '../errors.js'
+import type { Head } from '../revisions/head.js'
+import type { Log } from '../telemetry/log.js'
+import { markAnswers } from './answers.js'
+import { readBodies } from './body.js'
+import { describeApi } from './openapi.js'
+import { problemIndex, problemOf, problemPage, sendProblem } from './problems.js'
+import { checkRequests } from './validation.js'
+
+/** What all routes share: bodies, checks, answers, problems, and the description of the interface. */
+async function plugin (app: FastifyInstance, { head, log, version }: { head: Head, log: Log, version: string }): Promise<void> {
+  markAnswers(app, head)
+  readBodies(app)
+  await describeApi(app, version)
+  checkRequests(app)
+
+  app.setNotFoundHandler((request, reply) => {
+    return sendProblem(request, reply, new Problem('not-found', `There is no ${request.method} ${request.url.split('?', 1)[0] ?? ''} here; /docs lists what there is.`))
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error)
+    if (problem.status === 500) {
+      log.error('a request failed', { error, 'event.name': 'request.failed', 'http.route': request.routeOptions.url, 'http.request.method': request.method, trace_id: request.trace.traceId })
+    }
+    return sendProblem(request, reply, problem)
+  })
+
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()))
+  app.get('/problems', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(problemIndex()))
+  app.get<{ Params: { slug: string } }>('/problems/:slug', { schema: { hide: true } }, async (request, reply) => {
+    if (!Object.hasOwn(problemTypes, request.params.slug)) throw new Problem('not-found', 'There is no such type of problem; /problems lists them all.')
+    return reply.type('text/html; charset=utf-8').send(problemPage(request.params.slug as ProblemSlug))
+  })
+}
+
+// The hooks are for every route, also for those registered outside of this plugin.
+export const httpPlugin = Object.assign(plugin, { [Symbol.for('skip-override')]: true })

@@ -1,0 +1,7 @@
+export * from './document.js'
+export * from './errors.js'
+export * from './parse.js'
+export * from './merge-patch.js'
+export * from './json-patch.js'
+export * from './diff.js'
+export * as pointer from './pointer.js'

@@ -1,0 +1,203 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../database/embedded.js'
+import { StartFault } from '../database/embedded-fault.js'
+import { type FolderLock, lockFolder } from '../database/embedded-lock.js'
+import { ended, identify, signal } from '../database/embedded-processes.js'
+import { checkPorts } from './ports.js'
+import { createRestarts } from './restarts.js'
+import { type ServiceCommand, type ServiceProcess, startService } from './service.js'
+import { type Environment, type LauncherSettings, readSettings } from './settings.js'
+import { type StopRequest, listenForStop } from './stop.js'
+import { welcome, withoutPassword } from './welcome.js'
+
+export interface LaunchOptions {
+  /** The repository's folder: `.env` and, by default, `.data` are there. */
+  root: string
+  service: ServiceCommand
+  environment: Environment
+  cwd: string
+  /** Progress, a line or several at a time. */
+  say: (text: string) => void
+  /** Faults. */
+  complain: (text: string) => void
+}
+
+/**
+ * Runs the database and the service until a signal comes or one of them cannot be kept alive.
+ *
+ * @returns the exit code: 0 stopped in order; 1 a fault, or given up; the service's own when it
+ * ended before it was ready; 128 + the signal's number when stopping took killing something
+ */
+export async function launch (options: LaunchOptions): Promise<number> {
+  const stop = listenForStop()
+  const running: Running = { options, stop }
+  try {
+    return await run(running)
+  } catch (error) {
+    if (stop.isRequested() && error instanceof StartFault) return await stopInOrder(running)
+    options.complain(error instanceof StartFault ? error.message : `Unexpected, please report it: ${error instanceof Error ? error.stack : String(error)}`)
+    await stopAll(running)
+    return 1
+  } finally {
+    running.lock?.release()
+    stop.end()
+  }
+}
+
+interface Running {
+  options: LaunchOptions
+  stop: StopRequest
+  lock?: FolderLock
+  database?: EmbeddedDatabase | undefined
+  service?: ServiceProcess | undefined
+  settings?: LauncherSettings
+}
+
+type Event =
+  | { what: 'stop' }
+  | { what: 'ready', url: string }
+  | { what: 'service', code: number, reason: string }
+  | { what: 'database', reason: string }
+
+async function run (running: Running): Promise<number> {
+  const { options, stop } = running
+  const prepared = await Promise.race([prepare(running), stop.hurried])
+  // What was being started ends with this process: the guard and the closed channel see to it.
+  if (typeof prepared === 'string') return stop.exitCode()
+  const { settings, lock, metricsPort } = prepared
+  const restarts = createRestarts()
+  let wasReady = false
+  let isReady = false
+  if (!stop.isRequested()) serve(running, metricsPort)
+
+  for (;;) {
+    const event = await nextEvent(running, isReady)
+    if (event.what === 'stop') return await stopInOrder(running)
+    if (event.what === 'ready') {
+      isReady = true
+      lock.serves(event.url)
+      options.say(wasReady ? `The service is back at ${event.url}` : welcome(event.url, settings, metricsPort, running.database))
+      wasReady = true
+      continue
+    }
+    if (event.what === 'service' && (!wasReady || event.code === 0)) {
+      if (event.code === 0) options.say('The service has ended by itself: stopping the rest')
+      else options.complain(`The service could not start (${event.reason}); what it said is above.`)
+      await stopAll(running)
+      return event.code
+    }
+    const name = event.what === 'service' ? 'The service' : 'PostgreSQL'
+    const delayMs = restarts.next()
+    if (delayMs === undefined) {
+      options.complain(`${name} has ended unexpectedly (${event.reason}), for the sixth time within a minute: giving up.` +
+        (event.what === 'database' ? ` What it said: ${running.database?.logFile}` : ' What it said is above.'))
+      await stopAll(running)
+      return 1
+    }
+    options.complain(`${name} has ended unexpectedly (${event.reason}): starting it again in ${delayMs / 1_000} s`)
+    await Promise.race([sleep(delayMs), stop.requested])
+    if (stop.isRequested()) continue
+    if (event.what === 'database') {
+      const before = running.database?.url
+      await openDatabase(running)
+      // The service knows the old port only.
+      if (running.database?.url !== before) {
+        await running.service?.stop(settings.shutdownTimeoutMs)
+        running.service = undefined
+      }
+    } else {
+      running.service = undefined
+    }
+    if (running.service === undefined) {
+      isReady = false
+      serve(running, metricsPort)
+    }
+  }
+}
+
+/** Everything that can be refused comes before anything is started. */
+async function prepare (running: Running): Promise<{ settings: LauncherSettings, lock: FolderLock, metricsPort: number | undefined }> {
+  const { options, stop } = running
+  const settings = running.settings = readSettings(options.root, options.environment, options.cwd)
+  const lock = running.lock = await lockFolder(settings.dataDir)
+  await endLeftovers(lock, settings, options.say)
+  const metricsPort = await checkPorts(settings, options.say)
+  if (!stop.isRequested()) await openDatabase(running)
+  return { settings, lock, metricsPort }
+}
+
+async function nextEvent ({ stop, service, database }: Running, isReady: boolean): Promise<Event> {
+  const events: Array<Promise<Event>> = [stop.requested.then(() => ({ what: 'stop' }))]
+  if (service !== undefined) {
+    events.push(service.exited.then((exit) => ({ what: 'service', ...exit })))
+    if (!isReady) events.push(service.ready.then((url) => ({ what: 'ready', url })))
+  }
+  if (database !== undefined) events.push(database.exited.then((reason) => ({ what: 'database', reason })))
+  return await Promise.race(events)
+}
+
+async function openDatabase (running: Running): Promise<void> {
+  const { options, settings, lock, database, stop } = running
+  if (settings === undefined || lock === undefined) return
+  if (settings.databaseUrl !== undefined) {
+    options.say(`Using the database ${withoutPassword(settings.databaseUrl)} (DATABASE_URL is set, so none is started here)`)
+    return
+  }
+  const port = database === undefined ? {} : { port: database.port }
+  const { dataDir } = settings
+  running.database = await startEmbeddedDatabase({ dataDir, lock, abort: stop.aborted, log: options.say, ...port })
+  options.say(`PostgreSQL ${running.database.version} runs on 127.0.0.1:${running.database.port}`)
+}
+
+function serve (running: Running, metricsPort: number | undefined): void {
+  const { options, settings, lock, database } = running
+  if (settings === undefined) return
+  options.say('Starting the service')
+  running.service = startService(options.service, {
+    ...settings.environment,
+    DATABASE_URL: database?.url ?? settings.databaseUrl,
+    DATA_DIR: settings.dataDir,
+    ...metricsPort === undefined ? {} : { OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort) }
+  })
+  const pids = [running.service.pid].filter((pid) => pid !== undefined)
+  lock?.remember(pids.map(identify).filter((found) => found !== undefined))
+}
+
+/** A service whose launcher was killed drains for a while and holds its port meanwhile. */
+async function endLeftovers (lock: FolderLock, settings: LauncherSettings, say: (text: string) => void): Promise<void> {
+  const { leftovers } = lock
+  if (leftovers.length === 0) return
+  say('The service of an earlier start is still stopping: waiting for it')
+  if (await ended(leftovers, settings.shutdownTimeoutMs)) return
+  for (const { pid } of leftovers) signal(pid, 'SIGKILL')
+  await ended(leftovers, 5_000)
+}
+
+/** After a signal: everything in its order, unless a second one comes. */
+async function stopInOrder (running: Running): Promise<number> {
+  const { options, stop, service, database, settings } = running
+  const everything = [...service === undefined ? [] : ['the service'], ...database === undefined ? [] : ['PostgreSQL']]
+  options.say(everything.length === 0 ? '\nStopping' : `\nStopping ${everything.join(', then ')}; once more kills them`)
+  const orderly = stopAll(running).then((inTime) => {
+    if (!inTime) options.complain(`The service did not drain within ${settings?.shutdownTimeoutMs} ms (SHUTDOWN_TIMEOUT_MS) and was killed.`)
+    return inTime
+  })
+  const hurried = stop.hurried.then(async () => {
+    options.complain('Asked twice: killing the service' +
+      (database === undefined ? '' : ', and ending PostgreSQL at once; the next start recovers from its journal'))
+    await service?.kill()
+    await database?.stop({ now: true })
+    return false
+  })
+  const inTime = await Promise.race([orderly, hurried])
+  if (inTime) options.say('Stopped.')
+  return inTime ? 0 : stop.exitCode()
+}
+
+/** @returns whether nothing had to be killed */
+async function stopAll ({ service, database, settings }: Running): Promise<boolean> {
+  const graceMs = 2_000
+  const inTime = await service?.stop((settings?.shutdownTimeoutMs ?? 10_000) + graceMs) ?? true
+  await database?.stop()
+  return inTime
+}

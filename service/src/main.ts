@@ -1,0 +1,89 @@
+import { logs, metrics, trace, type ProxyTracerProvider } from '@opentelemetry/api'
+import { createApp } from './app.js'
+import { describeDatabase, message } from './database/pool.js'
+import { readSettings, SettingsError, type Settings } from './env.js'
+import { version } from './package.js'
+import { createLog, type Log } from './telemetry/log.js'
+
+// The SDK's own listener would shut telemetry down at once and lose what is under way.
+process.removeAllListeners('SIGTERM')
+
+void main()
+
+/** Owns the process: environment, listen, drain, exit. */
+async function main (): Promise<void> {
+  let settings: Settings
+  try {
+    settings = readSettings(process.env)
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    process.stderr.write(`config-service: ${error.message}\n`)
+    process.exit(1)
+  }
+  const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT })
+  log.info(`config-service ${version} starts`, { 'event.name': 'service.start', environment: settings.OTEL_ENVIRONMENT, database: describeDatabase(settings.DATABASE_URL) })
+  const app = await createApp({ settings, log })
+
+  let stopping: Promise<void> | undefined
+  const stop = (why: string, code: number): void => {
+    stopping ??= drain(why, code)
+  }
+  async function drain (why: string, code: number): Promise<void> {
+    log.info(`draining: ${why}`, { 'event.name': 'service.draining' })
+    const limit = setTimeout(() => {
+      log.error(`requests were still under way after ${settings.SHUTDOWN_TIMEOUT_MS} ms`, { 'event.name': 'service.stopped' })
+      process.exit(1)
+    }, settings.SHUTDOWN_TIMEOUT_MS)
+    await app.close().catch((error: unknown) => { log.error('closing failed', { error }) })
+    log.info('stopped', { 'event.name': 'service.stopped' })
+    await flushTelemetry()
+    clearTimeout(limit)
+    process.exit(code)
+  }
+
+  process.once('SIGTERM', () => { stop('SIGTERM', 0) })
+  process.once('SIGINT', () => { stop('SIGINT', 0) })
+  // Whoever started this process with a channel to it is gone.
+  process.once('disconnect', () => { stop('the launcher is gone', 0) })
+  process.on('uncaughtException', (error) => { fatal(log, error, () => { stop('a fatal error', 1) }) })
+  process.on('unhandledRejection', (error) => { fatal(log, error, () => { stop('a fatal error', 1) }) })
+
+  try {
+    await app.server.listen({ host: settings.HOST, port: settings.PORT })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const why = code === 'EADDRINUSE' ? `port ${settings.PORT} of ${settings.HOST} is in use; set PORT to another one` : message(error)
+    process.stderr.write(`config-service: cannot listen: ${why}\n`)
+    process.exit(1)
+  }
+  try {
+    await app.open()
+  } catch (error) {
+    log.error(`the store at ${describeDatabase(settings.DATABASE_URL)} cannot be opened: ${message(error)}`, { error, 'event.name': 'service.failed' })
+    stop('the store cannot be opened', 1)
+    return
+  }
+  const address = app.server.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : settings.PORT
+  const url = `http://${settings.HOST.includes(':') ? `[${settings.HOST}]` : settings.HOST}:${port}`
+  log.info(`ready at ${url}`, { 'event.name': 'service.ready', url })
+  process.send?.({ type: 'ready', url })
+}
+
+let failed = false
+
+function fatal (log: Log, error: unknown, stop: () => void): void {
+  if (failed) process.exit(1)
+  failed = true
+  log.error('a fatal error', { error: error instanceof Error ? error : new Error(String(error)), 'event.name': 'service.failed' })
+  stop()
+}
+
+const FLUSH_TIMEOUT_MS = 2000
+
+/** Sends what the telemetry of this process still holds, within a limit: nobody waits for a Collector that is away. */
+async function flushTelemetry (): Promise<void> {
+  const providers = [(trace.getTracerProvider() as ProxyTracerProvider).getDelegate?.(), metrics.getMeterProvider(), logs.getLoggerProvider()] as Array<{ forceFlush?: () => Promise<void> } | undefined>
+  const flushed = Promise.allSettled(providers.map(async (provider) => await provider?.forceFlush?.()))
+  await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, FLUSH_TIMEOUT_MS))])
+}

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { databaseError, isStatementError, isUnavailable, message } from '../database/pool.js'
+import { Problem } from '../errors.js'
+import { changeText, type ChangeRequest, type ChangeResult } from './change.js'
+
+export interface Committer {
+  /**
+   * Puts a change into the store, together with whatever else is waiting: one transaction and one fsync for
+   * all of them, a revision for each. Resolves once it is durable; refusals are results, not errors.
+   * @throws Problem database-unavailable or overloaded (nothing stored), outcome-unknown (nobody can say)
+   */
+  commit (request: ChangeRequest): Promise<ChangeResult>
+  /** How many changes went through how many transactions so far. */
+  readonly stats: { changes: number, batches: number }
+  /** Waits for what is under way. */
+  close (): Promise<void>
+}
+
+export interface CommitterOptions {
+  /** A pool of one connection: batches go one after the other, two in flight would wait for the same lock. */
+  pool: pg.Pool
+  maxBatch?: number
+  /** Changes that may wait; more are turned away. */
+  maxWaiting?: number
+  /** How long a change may wait for its turn, in ms. */
+  maxWaitMs?: number
+  /** How long to ask what became of a batch whose connection broke, in ms. */
+  settleMs?: number
+}
+
+interface Waiting {
+  request: ChangeRequest
+  text: string
+  since: number
+  resolve: (result: ChangeResult) => void
+  reject: (error: unknown) => void
+}
+
+// A batch is one JSON text; a quarter of a gigabyte is where PostgreSQL and Node stop taking those.
+const MAX_BATCH_CHARACTERS = 16 * 1024 * 1024
+const SETTLE_PAUSE_MS = 200
+
+export function createCommitter (options: CommitterOptions): Committer {
+  const { pool, maxBatch = 64, maxWaiting = 10_000, maxWaitMs = 10_000, settleMs = 5000 } = options
+  const waiting: Waiting[] = []
+  const stats = { changes: 0, batches: 0 }
+  let running: Promise<void> | undefined
+
+  async function run (): Promise<void> {
+    while (waiting.length > 0) await commitBatch(takeBatch())
+    running = undefined
+  }
+
+  function takeBatch (): Waiting[] {
+    const batch: Waiting[] = []
+    let characters = 0
+    while (batch.length < maxBatch && waiting.length > 0) {
+      const next = waiting[0] as Waiting
+      if (batch.length > 0 && characters + next.text.length > MAX_BATCH_CHARACTERS) break
+      waiting.shift()
+      if (performance.now() - next.since > maxWaitMs) {
+        next.reject(new Problem('overloaded', `The change waited ${maxWaitMs} ms for its turn. Nothing was stored.`))
+        continue
+      }
+      batch.push(next)
+      characters += next.text.length
+    }
+    return batch
+  }
+
+  async function commitBatch (batch: Waiting[]): Promise<void> {
+    if (batch.length === 0) return
+    let client: pg.PoolClient
+    try {
+      client = await pool.connect()
+    } catch (error) {
+      // Whoever waits behind would find the same: tell them now instead of one time-out after the other.
+      for (const one of [...batch, ...waiting.splice(0)]) one.reject(databaseError(error))
+      return
+    }
+    try {
+      const { rows } = await client.query<ChangeResult>({
+        name: 'commit-changes',
+        text: 'select * from commit_changes($1)',
+        values: [`[${batch.map(({ text }) => text).join(',')}]`]
+      })
+      client.release()
+      stats.batches += 1
+      stats.changes += batch.length
+      batch.forEach((one, index) => { one.resolve(rows[index] as ChangeResult) })
+    } catch (error) {
+      if (!isStatementError(error)) {
+        client.release(true)
+        await settle(batch, error)
+        return
+      }
+      // The server says that it rolled back.
+      client.release()
+      if (batch.length === 1 || isUnavailable(error)) {
+        for (const one of batch) one.reject(databaseError(error))
+      } else {
+        for (const one of batch) await commitBatch([one])
+      }
+    }
+  }
+
+  // The connection broke while the batch was on its way: ask a new one what happened.
+  async function settle (batch: Waiting[], cause: unknown): Promise<void> {
+    const until = performance.now() + settleMs
+    let results: Map<string, ChangeResult> | undefined
+    while (results === undefined) {
+      try {
+        const { rows } = await pool.query<ChangeResult>({
+          name: 'settle-changes',
+          text: 'select * from settle_changes($1)',
+          values: [batch.map(({ request }) => request.change_id)]
+        })
+        results = new Map(rows.map((row) => [row.change_id, row]))
+      } catch {
+        if (performance.now() > until) break
+        await sleep(SETTLE_PAUSE_MS)
+      }
+    }
+    for (const one of batch) {
+      const result = results?.get(one.request.change_id)
+      if (result === undefined) {
+        const { change_id: changeId } = one.request
+        one.reject(new Problem('outcome-unknown', `The connection to the database broke during the commit: ${message(cause)}. Whether the change was stored is not known.`, { members: { change_id: changeId }, cause }))
+      } else if (result.outcome === 'abandoned') {
+        one.reject(new Problem('database-unavailable', `The connection to the database broke before the commit: ${message(cause)}. Nothing was stored.`, { cause }))
+      } else {
+        one.resolve(result)
+      }
+    }
+  }
+
+  return {
+    stats,
+    async commit (request) {
+      if (waiting.length >= maxWaiting) {
+        throw new Problem('overloaded', `${maxWaiting} changes are waiting already. Nothing was stored.`)
+      }
+      const text = changeText(request)
+      return await new Promise<ChangeResult>((resolve, reject) => {
+        waiting.push({ request, text, since: performance.now(), resolve, reject })
+        running ??= run()
+      })
+    },
+    async close () {
+      await running
+    }
+  }
+}

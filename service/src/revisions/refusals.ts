@@ -1,0 +1,51 @@
+import { Problem, type Fault } from '../errors.js'
+import { findCycle } from '../dependencies/cycle.js'
+import type { ChangeRequest, ChangeResult } from './change.js'
+
+/** What a refused change tells its author: the reason of commit_changes() as a problem of the table. */
+export function refusal (request: ChangeRequest, result: ChangeResult): Problem {
+  const detail = result.detail === null ? undefined : JSON.parse(result.detail) as Record<string, unknown>
+  const what = describe(request)
+  switch (result.reason) {
+    case 'not-found': return new Problem('not-found', `There is no ${what}.`)
+    case 'deleted': return new Problem('deleted', `The ${what} has been deleted.`)
+    case 'name-taken': return new Problem('name-taken', `The name ${request.name ?? request.target_name ?? request.target_application ?? ''} is taken.`)
+    case 'stale-version': {
+      const current = detail?.current_version ?? null
+      return new Problem('stale-version', current === null ? `There is no ${what}.` : `The ${what} has version ${String(current)}.`, { members: { current_version: current } })
+    }
+    case 'dependents-exist':
+      return new Problem('dependents-exist', `${String(detail?.dependents_count)} configurations extend the ${what}.`, { members: { ...detail } })
+    case 'application-not-empty':
+      return new Problem('application-not-empty', `The ${what} still owns ${String(detail?.configurations_count)} configurations.`, { members: { ...detail } })
+    case 'circular-dependency': {
+      const { self, edges } = detail as unknown as { self: string, edges: Array<[string, string]> }
+      const cycle = findCycle(edges, self)
+      return new Problem('circular-dependency', `${cycle.join(' extends ')}.`, { members: { cycle } })
+    }
+    case 'unknown-application':
+      return unknownReference([{ in: 'body', path: request.target_id === undefined ? '/application' : '/application_id', message: 'there is no such application' }])
+    case 'unknown-parents':
+      return unknownReference((detail as unknown as number[]).map((index) => ({ in: 'body', path: `/extends/${index}`, message: 'there is no such configuration' })))
+    case 'repeated-parents': return invalid('/extends', 'names the same configuration more than once')
+    case 'too-many-ancestors': return invalid('/extends', 'brings more than 1,000 ancestors')
+    case 'name-differs': return invalid('/name', 'differs from the name in the path, where nothing exists that could be renamed')
+    case 'application-differs': return invalid(request.application_id === undefined ? '/application' : '/application_id', 'names another application; a configuration cannot be moved')
+    case 'idempotency-key-reused':
+      return new Problem('idempotency-key-reused', 'The Idempotency-Key was used for another request within 24 hours.', { faults: [{ in: 'header', path: 'idempotency-key', message: 'was used for another request' }] })
+    default: throw new Error(`a change was refused for a reason without a problem: ${String(result.reason)}`)
+  }
+}
+
+function invalid (path: string, message: string): Problem {
+  return new Problem('invalid-values', `body ${path}: ${message}`, { faults: [{ in: 'body', path, message }] })
+}
+
+function unknownReference (faults: Fault[]): Problem {
+  return new Problem('unknown-reference', `body ${faults[0]?.path ?? ''}: ${faults[0]?.message ?? ''}`, { faults })
+}
+
+function describe (request: ChangeRequest): string {
+  const name = request.target_id ?? [request.target_application, request.target_name].filter((part) => part !== undefined).join(':')
+  return `${request.kind} ${name}`
+}

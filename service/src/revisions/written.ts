@@ -1,0 +1,65 @@
+import type { Head } from './head.js'
+import type { ChangeRequest, ChangeResult } from './change.js'
+import type { Committer } from './committer.js'
+import { Problem } from '../errors.js'
+import { refusal } from './refusals.js'
+
+/** An object as a write left it. `created`: the write made it. `head`: the revision that the answer carries. */
+export interface Written extends ChangeResult {
+  created: boolean
+  content: string
+}
+
+export interface Deleted {
+  revision: number
+  deleted: Array<{ kind: string, id: string, reference: string }>
+  count: number
+}
+
+/** What the repositories need for writing. */
+export interface Store { committer: Committer, head: Head }
+
+/** Thrown when the object was changed between reading it and committing what was made of it: try again. */
+export class Moved extends Error {}
+
+/**
+ * Commits a change that leaves an object behind.
+ * @throws Problem for a refusal, Moved when base_version no longer is the current one
+ */
+export async function write (store: Store, request: ChangeRequest): Promise<Written> {
+  const result = await commit(store, request)
+  return { ...result, content: result.content ?? 'null', created: isCreation(request) && result.operation === 'create' && result.outcome !== 'unchanged' }
+}
+
+// A rollback that changed nothing may be answered again with the version that created the object.
+function isCreation ({ operation }: ChangeRequest): boolean {
+  return operation === 'create' || operation === 'put'
+}
+
+/** Commits a deletion. */
+export async function erase (store: Store, request: ChangeRequest): Promise<Deleted> {
+  const { kind, id, reference, revision } = await commit(store, request)
+  return { revision, deleted: [{ kind, id, reference }], count: 1 }
+}
+
+async function commit (store: Store, request: ChangeRequest): Promise<ChangeResult> {
+  const result = await store.committer.commit(request)
+  store.head.seen(result.head, result.epoch)
+  if (result.outcome !== 'refused') return result
+  if (result.reason === 'moved') throw new Moved()
+  throw refusal(request, result)
+}
+
+const ATTEMPTS = 4
+
+/** Reads, changes and commits again when another writer was quicker, a few times. */
+export async function untilSettled<T> (attempt: () => Promise<T>): Promise<T> {
+  for (let n = 1; ; n++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error
+      if (n === ATTEMPTS) throw new Problem('overloaded', 'Others change the object all the time; the change was tried four times. Nothing was stored.')
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { execFile, spawn } from 'node:child_process'
+import { appendFileSync, chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { ended, identify, signal } from '../../src/database/embedded-processes.js'
+import { temporaryFolder } from './support.js'
+
+t.jobs = 2
+
+function repositoryRoot (folder: string): string {
+  return existsSync(join(folder, 'scripts', 'start')) ? folder : repositoryRoot(dirname(folder))
+}
+
+interface Clone {
+  root: string
+  environment: Record<string, string | undefined>
+  /** What npm, the compiler and the launcher were called for, in order. */
+  calls (): string[]
+  run (script?: string, environment?: Record<string, string>, cwd?: string): Promise<{ code: number, output: string }>
+}
+
+/** A clone with the real scripts, in which npm and the compiler only write down that they were called. */
+function makeClone (t: Test): Clone {
+  const folder = temporaryFolder(t)
+  const root = join(folder, 'a clone')
+  const log = join(folder, 'calls')
+  const bin = join(folder, 'bin')
+  for (const path of [join(root, 'service', 'src'), bin]) mkdirSync(path, { recursive: true })
+  cpSync(join(repositoryRoot(__dirname), 'scripts', 'start'), join(root, 'scripts', 'start'))
+  cpSync(join(repositoryRoot(__dirname), 'scripts', 'lib'), join(root, 'scripts', 'lib'), { recursive: true })
+  for (const file of ['package-lock.json', 'tsconfig.json', 'tsconfig.dist.json', 'src/main.ts']) writeFileSync(join(root, 'service', file), '{}')
+  program(join(bin, 'node'), 'echo v20.0.0')
+  program(join(bin, 'npm'), `
+    echo npm >>'${log}'
+    rm -rf node_modules; mkdir -p node_modules/.bin
+    sleep "\${NPM_TAKES:-0}"
+    [ -z "\${NPM_FAILS:-}" ] || { echo 'npm error network' >&2; exit 1; }
+    printf '#!/bin/sh\\necho "$*" >>"${log}"\\nmkdir -p dist/launcher 2>/dev/null\\n' >node_modules/.bin/node
+    chmod +x node_modules/.bin/node`)
+  writeFileSync(log, '')
+  const environment = { PATH: `${bin}:${process.env['PATH']}` }
+  return {
+    root,
+    environment,
+    calls: () => readFileSync(log, 'utf8').trim().split('\n').map((line) => line.replace(/.*\/(typescript-native|launcher)\/.*/, '$1')).map((line) => line.replace(/^node_modules\/typescript.*/, 'tsc').replace('typescript-native', 'tsc')),
+    run: async (script = join(root, 'scripts', 'start'), more = {}, cwd = '/') => await new Promise((resolve) => {
+      execFile(script, { env: { ...environment, ...more }, cwd }, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr })
+      })
+    })
+  }
+}
+
+function program (path: string, text: string): void {
+  writeFileSync(path, `#!/bin/sh\n${text}\n`)
+  chmodSync(path, 0o755)
+}
+
+t.test('a clean clone is installed and built once, through a link and from anywhere', async (t) => {
+  const clone = makeClone(t)
+  const link = join(clone.root, '..', 'a link')
+  symlinkSync('a clone/scripts/start', link)
+  const first = await clone.run(link, {}, clone.root)
+  t.equal(first.code, 0)
+  t.match(first.output, /^Installing packages .*\nInstalled in \d+ s\.\nBuilding the service \.\.\.\n$/)
+  t.strictSame(clone.calls(), ['npm', 'tsc', 'launcher'])
+  const second = await clone.run()
+  t.strictSame(second, { code: 0, output: '' })
+  t.strictSame(clone.calls(), ['npm', 'tsc', 'launcher', 'launcher'])
+
+  const later = new Date(Date.now() + 2_000)
+  utimesSync(join(clone.root, 'service', 'src', 'main.ts'), later, later)
+  t.equal((await clone.run()).output, 'Building the service ...\n')
+  writeFileSync(join(clone.root, 'service', 'package-lock.json'), '{"changed": true}')
+  t.match((await clone.run()).output, /^Installing/)
+})
+
+t.test('an installation that was killed is made anew', async (t) => {
+  const clone = makeClone(t)
+  const start = spawn(join(clone.root, 'scripts', 'start'), { env: { ...clone.environment, NPM_TAKES: '60' }, detached: true, stdio: 'ignore' })
+  const { pid = 0 } = start
+  t.teardown(() => { if (identify(pid) !== undefined) signal(-pid, 'SIGKILL') })
+  while (!existsSync(join(clone.root, 'service', 'node_modules'))) await sleep(20)
+  signal(-pid, 'SIGKILL')
+  const { code, output } = await clone.run()
+  t.equal(code, 0)
+  t.match(output, /^Installing/)
+})
+
+t.test('two starts at once install one after the other, even when the first is killed and its npm is not', async (t) => {
+  const clone = makeClone(t)
+  const results = await Promise.all([1, 2, 3].map(async () => await clone.run(undefined, { NPM_TAKES: '1' })))
+  t.strictSame(results.map(({ code }) => code), [0, 0, 0])
+  t.equal(clone.calls().filter((call) => call === 'npm').length, 1)
+  t.equal(results.filter(({ output }) => output.startsWith('Another start prepares this clone')).length, 2)
+
+  rmSync(join(clone.root, 'service', 'node_modules'), { recursive: true })
+  const killed = spawn(join(clone.root, 'scripts', 'start'), { env: { ...clone.environment, NPM_TAKES: '2' }, detached: true, stdio: 'ignore' })
+  const { pid = 0 } = killed
+  t.teardown(async () => { try { process.kill(-pid, 'SIGKILL') } catch {} })
+  const turns = join(clone.root, '.cache', 'turns')
+  while (readdirSync(turns).length < 2) await sleep(20)
+  const shell = identify(pid)
+  signal(pid, 'SIGKILL')
+  t.ok(await ended(shell === undefined ? [] : [shell], 2_000))
+  const { output } = await clone.run()
+  t.match(output, /^Another start prepares this clone: waiting for it \.\.\.\nInstalling/)
+})
+
+t.test('what is missing or fails is said with the next step', async (t) => {
+  const clone = makeClone(t)
+  const failed = await clone.run(undefined, { NPM_FAILS: 'yes' })
+  t.equal(failed.code, 1)
+  t.match(failed.output, /npm error network\nnpm ci failed in .*a clone\/service/)
+
+  const tools = join(clone.root, '..', 'tools')
+  mkdirSync(tools)
+  for (const name of ['sh', 'dirname', 'readlink', 'cksum', 'uname', 'cut', 'sed', 'mkdir', 'rm', 'cat']) {
+    const path = ['/bin', '/usr/bin'].map((folder) => join(folder, name)).find(existsSync)
+    if (path !== undefined) symlinkSync(path, join(tools, name))
+  }
+  const without = await clone.run(undefined, { PATH: tools })
+  t.equal(without.code, 1)
+  t.match(without.output, /^Node\.js with npm is needed to install the packages, and node is not on the PATH\.\n.*from version 20/)
+})
+
+t.test('arguments are refused, help is given without installing anything', async (t) => {
+  const clone = makeClone(t)
+  t.match(await clone.run(join(clone.root, 'scripts', 'start')), { code: 0 })
+  const help = await new Promise<string>((resolve) => { execFile(join(clone.root, 'scripts', 'start'), ['--help'], (_error, stdout) => { resolve(stdout) }) })
+  t.match(help, /^Usage: scripts\/start/)
+  const unknown = await new Promise<number>((resolve) => { execFile(join(clone.root, 'scripts', 'start'), ['--port'], (error) => { resolve(Number(error?.code)) }) })
+  t.equal(unknown, 2)
+  appendFileSync(join(clone.root, '.env'), '')
+})

@@ -1,0 +1,34 @@
+import type { InjectOptions, LightMyRequestResponse } from 'fastify'
+import type { Test } from 'tap'
+import { createApp, type App } from '../../src/app.js'
+import { readSettings } from '../../src/env.js'
+import { createLog } from '../../src/telemetry/log.js'
+import { cloneDatabase } from './database.js'
+
+export interface TestApp extends App {
+  databaseUrl: string
+  /** A request below /api/v1 with a JSON body, given as data or as text. */
+  call (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<LightMyRequestResponse>
+}
+
+/** The whole service on a database of its own; closed and dropped at the end of the test. */
+export async function testApp (t: Test, options: { env?: Record<string, string>, databaseUrl?: string } = {}): Promise<TestApp> {
+  const databaseUrl = options.databaseUrl ?? await cloneDatabase(t)
+  const settings = readSettings({ DATABASE_URL: databaseUrl, OTEL_ENVIRONMENT: 'testing', ...options.env })
+  const app = await createApp({ settings, log: createLog({ level: 'error', format: 'json', silent: true }) })
+  t.teardown(async () => { await app.close() })
+  await app.open()
+  return {
+    ...app,
+    databaseUrl,
+    async call (method, path, body, headers = {}) {
+      const isText = typeof body === 'string' || Buffer.isBuffer(body)
+      return await app.server.inject({
+        method: method as NonNullable<InjectOptions['method']>,
+        url: `/api/v1${path}`,
+        headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+        ...(body === undefined ? {} : { payload: isText ? body : JSON.stringify(body) })
+      })
+    }
+  }
+}
