@@ -49,7 +49,7 @@ started() {
     # fields 3 and 22; the name before them may hold blanks and brackets
     field=$(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 1,20) || :
   else
-    field=$(LC_ALL=C ps -o stat=,lstart= -p "$1" 2>/dev/null | tr -s ' ' | sed 's/^ *\([A-Z]\)[^ ]*/\1/' | tr -d ':' | tr ' ' '_') || :
+    field=$(LC_ALL=C ps -o stat= -o lstart= -p "$1" 2>/dev/null | tr -s ' ' | sed 's/^ *\([A-Z]\)[^ ]*/\1/' | tr -d ':' | tr ' ' '_') || :
   fi
   case $field in
     '' | Z*) ;;

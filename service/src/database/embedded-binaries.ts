@@ -40,7 +40,7 @@ export function findBinaries (user: DatabaseUser, log: (line: string) => void, o
   throw doesNotRun(second.reason)
 }
 
-export interface BinaryOptions {
+interface BinaryOptions {
   /** Where bin, lib and share are; from the packages when left out. */
   folder?: string
   /** Where copies go. */

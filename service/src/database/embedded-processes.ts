@@ -77,17 +77,17 @@ function boot (): string {
 }
 
 function startFromPs (pid: number): string | undefined {
-  const line = ps('stat=,lstart=', pid)
+  const line = ps(['stat', 'lstart'], pid)
   return line === '' || line.startsWith('Z') ? undefined : line.replace(/^\S+\s+/, '')
 }
 
 function commandOf (pid: number): string {
-  return ps('command=', pid)
+  return ps(['command'], pid)
 }
 
-function ps (columns: string, pid: number): string {
+function ps (columns: string[], pid: number): string {
   try {
-    return execFileSync('ps', ['-o', columns, '-p', String(pid)], {
+    return execFileSync('ps', [...columns.flatMap((column) => ['-o', `${column}=`]), '-p', String(pid)], {
       encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' }
     }).trim()
   } catch {

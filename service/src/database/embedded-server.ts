@@ -56,7 +56,7 @@ export async function startServer (
  * Sees to it that nobody works in the folder: an earlier run's server, when everything around it
  * was killed, and its backends. The holder of the folder's lock alone may do this.
  */
-export async function clearFolder (folder: string, log: (line: string) => void): Promise<void> {
+async function clearFolder (folder: string, log: (line: string) => void): Promise<void> {
   const pidFile = join(folder, 'postmaster.pid')
   const recorded = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8').split('\n', 1)[0]) : undefined
   const running = postgresProcesses(folder, recorded)

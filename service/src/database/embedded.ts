@@ -11,7 +11,7 @@ import { type DatabaseLog, openLog } from './embedded-log.js'
 import { ended, isRunning, signal } from './embedded-processes.js'
 import { type Server, startServer } from './embedded-server.js'
 
-export interface EmbeddedDatabaseOptions {
+interface EmbeddedDatabaseOptions {
   /** Made when missing; the database is in its folder `postgresql`. */
   dataDir: string
   /** Taken when free; else the one of the last start, else any. */

@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT_MS = 5000
 
 /**
  * A pool whose connections keep JSON as text, return `bigint` as number (revisions stay far below 2^53)
- * and never wait for ever. Errors of idle connections are not errors of the process: pg opens new ones.
+ * and never wait for ever. A broken connection is no error of the process: pg opens new ones.
  */
 export function createPool (options: DatabaseOptions, part: { name: string, size: number }): pg.Pool {
   const pool = new pg.Pool({
@@ -29,6 +29,9 @@ export function createPool (options: DatabaseOptions, part: { name: string, size
     types: { getTypeParser }
   })
   pool.on('error', () => {})
+  // A connection that breaks while somebody uses it says so twice: to the query, which is rejected, and as an
+  // event, which would end the process if nobody listened.
+  pool.on('connect', (client) => { client.on('error', () => {}) })
   return pool
 }
 

@@ -10,7 +10,7 @@ import { type Environment, type LauncherSettings, readSettings } from './setting
 import { type StopRequest, listenForStop } from './stop.js'
 import { welcome, withoutPassword } from './welcome.js'
 
-export interface LaunchOptions {
+interface LaunchOptions {
   /** The repository's folder: `.env` and, by default, `.data` are there. */
   root: string
   service: ServiceCommand
@@ -177,7 +177,7 @@ async function endLeftovers (lock: FolderLock, settings: LauncherSettings, say: 
 async function stopInOrder (running: Running): Promise<number> {
   const { options, stop, service, database, settings } = running
   const everything = [...service === undefined ? [] : ['the service'], ...database === undefined ? [] : ['PostgreSQL']]
-  options.say(everything.length === 0 ? '\nStopping' : `\nStopping ${everything.join(', then ')}; once more kills them`)
+  options.say(everything.length === 0 ? '\nStopping' : `\nStopping ${everything.join(', then ')} (once more to kill)`)
   const orderly = stopAll(running).then((inTime) => {
     if (!inTime) options.complain(`The service did not drain within ${settings?.shutdownTimeoutMs} ms (SHUTDOWN_TIMEOUT_MS) and was killed.`)
     return inTime

@@ -2,7 +2,7 @@
  * How long to wait before starting again what has crashed: 1 s, 2 s, 4 s … 30 s, from the beginning
  * after a quiet minute.
  */
-export interface Restarts {
+interface Restarts {
   /** Milliseconds, or nothing when five restarts within a minute were in vain. */
   next (): number | undefined
 }

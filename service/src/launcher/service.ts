@@ -21,7 +21,7 @@ export interface ServiceProcess {
   kill (): Promise<void>
 }
 
-export interface ServiceExit {
+interface ServiceExit {
   /** As a shell counts: 128 and the number of the signal that ended it. */
   code: number
   /** In words, for people. */

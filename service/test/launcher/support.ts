@@ -110,7 +110,7 @@ function removeWithDatabase (folder: string): void {
 
 function tree (root: number): ProcessIdentity[] {
   const children = new Map<number, number[]>()
-  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')) {
+  for (const line of execFileSync('ps', ['-A', '-o', 'pid=', '-o', 'ppid='], { encoding: 'utf8' }).trim().split('\n')) {
     const [pid = 0, parent = 0] = line.trim().split(/\s+/).map(Number)
     children.set(parent, [...children.get(parent) ?? [], pid])
   }

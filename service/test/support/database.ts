@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { startEmbeddedDatabase } from '../../src/database/embedded.js'
+import { startTemporaryDatabase } from '../../src/database/embedded.js'
 import { migrate } from '../../src/database/migrate.js'
 
 const TEMPLATE = 'config_template'
@@ -15,23 +12,13 @@ const TEMPLATE = 'config_template'
  * @returns its URL and what ends it
  */
 export async function startTestServer (): Promise<{ url: string, stop: () => Promise<void> }> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'config-service-test-'))
-  const database = await startEmbeddedDatabase({ dataDir, settings: { fsync: 'off', synchronous_commit: 'off', max_connections: '200' } })
-  const client = new pg.Client(database.url)
-  await client.connect()
-  await client.query(`create database ${TEMPLATE}`)
-  await client.end()
+  const database = await startTemporaryDatabase({ max_connections: '200' })
+  await administer(database.url, `create database ${TEMPLATE}`)
   const template = new pg.Client(withDatabase(database.url, TEMPLATE))
   await template.connect()
   await migrate(template)
   await template.end()
-  return {
-    url: database.url,
-    async stop () {
-      await database.stop()
-      await rm(dataDir, { recursive: true, force: true })
-    }
-  }
+  return database
 }
 
 /** A database of its own for a test file, cloned from the migrated template; dropped at the end. */
