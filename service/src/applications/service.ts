@@ -2,19 +2,20 @@ import { Problem } from '../errors.js'
 import { parse, toPlain } from '../json/index.js'
 import { describeTarget, type ApplicationTarget } from '../names.js'
 import type { ChangeContext, Precondition } from '../revisions/change.js'
-import type { Read } from '../revisions/head.js'
+import type { Read } from '../database/head.js'
 import { MAX_BODY_DEPTH, patched, type Patch } from '../revisions/patch.js'
+import type { ObjectRecord } from '../revisions/record.js'
 import type { RevisionRepository } from '../revisions/repository.js'
 import { rollbackContent } from '../revisions/rollback.js'
 import { untilSettled, type Deleted, type Written } from '../revisions/written.js'
 import { shapeCheck } from '../shape.js'
 import type { ApplicationFilter, ApplicationRepository } from './repository.js'
-import { applicationText, ReplaceApplication, type ApplicationBody, type ApplicationRecord } from './schema.js'
+import { applicationText, ReplaceApplication, type ApplicationBody } from './schema.js'
 
 export interface ApplicationService {
   create (body: ApplicationBody, context: ChangeContext): Promise<Written>
-  read (target: ApplicationTarget): Promise<Read<ApplicationRecord>>
-  list (filter: ApplicationFilter): Promise<Read<{ items: ApplicationRecord[], more: boolean }>>
+  read (target: ApplicationTarget): Promise<Read<ObjectRecord>>
+  list (filter: ApplicationFilter): Promise<Read<{ items: ObjectRecord[], more: boolean }>>
   replace (target: ApplicationTarget, body: ApplicationBody, precondition: Precondition, context: ChangeContext): Promise<Written>
   patch (target: ApplicationTarget, patch: Patch, precondition: Precondition, context: ChangeContext): Promise<Written>
   rollback (target: ApplicationTarget, version: number, precondition: Precondition, context: ChangeContext): Promise<Written>
@@ -29,7 +30,7 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
   revisions: RevisionRepository
   bodyLimitBytes: number
 }): ApplicationService {
-  async function read (target: ApplicationTarget): Promise<Read<ApplicationRecord>> {
+  async function read (target: ApplicationTarget): Promise<Read<ObjectRecord>> {
     const { revision, value } = await repository.find(target)
     if (value !== undefined) return { revision, value }
     const deleted = 'id' in target && (await revisions.identify('application', target)).value?.deleted === true

@@ -2,7 +2,7 @@ import { createFilter, filterObjects } from '../database/filter.js'
 import type { Reader } from '../database/read.js'
 import type { ApplicationTarget, ConfigurationTarget } from '../names.js'
 import { changeRequest, type ChangeContext, type Operation, type Precondition } from '../revisions/change.js'
-import type { Read } from '../revisions/head.js'
+import type { Read } from '../database/head.js'
 import { erase, write, type Deleted, type Store, type Written } from '../revisions/written.js'
 import { configurationFields, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
 

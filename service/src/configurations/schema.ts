@@ -1,10 +1,10 @@
 import { Type, type Static } from 'typebox'
 import { Problem, malformed, type Fault } from '../errors.js'
-import { serverFields, labelsText } from '../applications/schema.js'
 import { Name, Labels, NextCursor, ServerSet, objectFields, whenGiven } from '../http/fields.js'
 import { depth, isNull, raw, stringify, type Json, type JsonObject } from '../json/index.js'
 import { parseConfigurationTarget, type ConfigurationTarget } from '../names.js'
 import type { ChangeRequest } from '../revisions/change.js'
+import { labelsText, objectText, type ObjectRecord } from '../revisions/record.js'
 
 export const MAX_VALUES_DEPTH = 32
 const MAX_SCHEMA_BYTES = 64 * 1024
@@ -64,17 +64,10 @@ export const ConfigurationList = Type.Object({
 
 export type ConfigurationBody = Static<typeof CreateConfiguration> | Static<typeof ReplaceConfiguration>
 
-/** A configuration as the database has it; `content` is the JSON text of what can be written. */
-export interface ConfigurationRecord {
-  id: string
+/** A configuration as the database has it. */
+export interface ConfigurationRecord extends ObjectRecord {
   reference: string
   application_id: string
-  content: string
-  version: number
-  revision: number
-  created_at: Date
-  updated_at: Date
-  updated_by: string
 }
 
 /** What a body says of a configuration, every optional field filled in. JSON is held as text. */
@@ -92,7 +85,7 @@ export interface ConfigurationInput {
 
 /** The JSON text of a configuration, as every answer shows it. */
 export function configurationText (record: ConfigurationRecord): string {
-  return `{"id":"${record.id}","reference":"${record.reference}","application_id":"${record.application_id}",${record.content.slice(1, -1)},${serverFields(record)}}`
+  return objectText(`"reference":"${record.reference}","application_id":"${record.application_id}",`, record)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Head, Read } from '../revisions/head.js'
+import type { Head, Read } from './head.js'
 import { databaseError } from './pool.js'
 
 /** Runs reads and says at which revision of the store they saw it. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Head } from '../revisions/head.js'
+import type { Head } from '../database/head.js'
 import { nameRoute } from '../telemetry/route-name.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
 import { etag, notModified } from './preconditions.js'

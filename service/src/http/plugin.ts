@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Problem, problemTypes, type ProblemSlug } from '../errors.js'
-import type { Head } from '../revisions/head.js'
+import type { Head } from '../database/head.js'
 import type { Log } from '../telemetry/log.js'
 import { markAnswers } from './answers.js'
 import { readBodies } from './body.js'

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Server } from 'node:http'
 import type { FastifyHttpOptions } from 'fastify'
 import { malformed, Problem } from '../errors.js'
-import type { Head } from '../revisions/head.js'
+import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
 import { problemText, sendProblem } from './problems.js'
 

@@ -12,7 +12,7 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
     case 'name-taken': return new Problem('name-taken', `The name ${request.name ?? request.target_name ?? request.target_application ?? ''} is taken.`)
     case 'stale-version': {
       const current = detail?.current_version ?? null
-      return new Problem('stale-version', current === null ? `There is no ${what}.` : `The ${what} has version ${String(current)}.`, { members: { current_version: current } })
+      return new Problem('stale-version', current === null ? `There is no ${what}.` : `The ${request.kind} has version ${String(current)}.`, { members: { current_version: current } })
     }
     case 'dependents-exist':
       return new Problem('dependents-exist', `${String(detail?.dependents_count)} configurations extend the ${what}.`, { members: { ...detail } })

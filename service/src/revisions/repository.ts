@@ -1,7 +1,7 @@
 import type { Reader } from '../database/read.js'
 import type { ApplicationTarget, ConfigurationTarget } from '../names.js'
 import type { Kind } from './change.js'
-import type { Read } from './head.js'
+import type { Read } from '../database/head.js'
 
 /** A version of an object; `content` is the JSON text of what could be written, null for a deletion. */
 export interface VersionRecord {

@@ -2,7 +2,7 @@ import { Problem } from '../errors.js'
 import { diff, parse, patchToJson, stringify } from '../json/index.js'
 import { describeTarget, type ApplicationTarget, type ConfigurationTarget } from '../names.js'
 import type { Kind } from './change.js'
-import type { Read } from './head.js'
+import type { Read } from '../database/head.js'
 import { MAX_BODY_DEPTH } from './patch.js'
 import type { RevisionRepository, VersionRecord } from './repository.js'
 

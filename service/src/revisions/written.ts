@@ -1,4 +1,4 @@
-import type { Head } from './head.js'
+import type { Head } from '../database/head.js'
 import type { ChangeRequest, ChangeResult } from './change.js'
 import type { Committer } from './committer.js'
 import { Problem } from '../errors.js'

@@ -46,8 +46,8 @@ t.test('a profile is summed up by function and by part', async t => {
   const profile: Profile = {
     nodes: [
       node(1, '(root)', '', [2, 5]),
-      node(2, 'own', 'file:///root/src/a.js', [3]),
-      node(3, 'send', 'file:///root/node_modules/@scope/pack/index.js', [4]),
+      node(2, 'own', 'file:///repo/src/a.js', [3]),
+      node(3, 'send', 'file:///repo/node_modules/@scope/pack/index.js', [4]),
       node(4, 'writev', ''),
       node(5, '(idle)', '')
     ],
@@ -56,9 +56,9 @@ t.test('a profile is summed up by function and by part', async t => {
     startTime: 10_000
   }
   const times = timesByNode(profile)
-  t.same(costs(times, functionNames(profile, '/root')).map(({ name, ms }) => [name, ms]), [
+  t.same(costs(times, functionNames(profile, '/repo')).map(({ name, ms }) => [name, ms]), [
     ['writev', 3], ['send node_modules/@scope/pack/index.js:1', 2], ['own src/a.js:1', 1], ['(idle)', 0]
   ])
-  t.same(costs(times, partNames(profile, '/root')).map(({ name, ms }) => [name, ms]), [['@scope/pack', 5], ['src/a.js', 1], ['(idle)', 0]])
+  t.same(costs(times, partNames(profile, '/repo')).map(({ name, ms }) => [name, ms]), [['@scope/pack', 5], ['src/a.js', 1], ['(idle)', 0]])
   t.same([...timesByNode(profile, 11_000, 13_000).keys()], [3], 'only what lies between two moments')
 })
