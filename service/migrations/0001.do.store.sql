@@ -64,16 +64,20 @@ create table revisions (
   traceparent  text
 );
 
+-- Enumerations: a check constraint would be read and planned again with every insert.
+create type object_kind as enum ('application', 'configuration');
+create type version_operation as enum ('create', 'update', 'rollback', 'delete');
+
 -- Every version of every object; outlives the object. `content` is what can be written, as it read then;
 -- null for a deletion.
 create table versions (
-  object_id      uuid    not null,
-  version        integer not null,
-  kind           text    not null check (kind in ('application', 'configuration')),
-  revision       bigint  not null,
-  operation      text    not null check (operation in ('create', 'update', 'rollback', 'delete')),
-  application_id uuid    not null,
-  reference      text    not null,
+  object_id      uuid              not null,
+  version        integer           not null,
+  kind           object_kind       not null,
+  revision       bigint            not null,
+  operation      version_operation not null,
+  application_id uuid              not null,
+  reference      text              not null,
   content        json,
   primary key (object_id, version)
 );

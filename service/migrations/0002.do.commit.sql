@@ -106,11 +106,11 @@ begin
   return result;
 end $$;
 
--- Why an object found by its id is not there.
+-- Why an object that was asked for by its id is not there.
 create function missing(request change_request) returns change_result
 language sql stable as $$
   select refused(request, case
-    when exists (select from versions v where v.object_id = request.target_id and v.kind = request.kind)
+    when exists (select from versions v where v.object_id = request.target_id and v.kind::text = request.kind)
     then 'deleted' else 'not-found' end)
 $$;
 
@@ -157,7 +157,7 @@ begin
   if not creates then
     if request.target_id is not null then
       select * into current from applications a where a.id = request.target_id;
-      if not found then return missing(request); end if;
+      if not found then return refused(request, 'missing'); end if;
     else
       select * into current from applications a where a.name = request.target_application;
       if not found then
@@ -248,7 +248,7 @@ begin
       if not found then return refused(request, 'unknown-application'); end if;
     else
       select * into current from configurations c where c.id = request.target_id;
-      if not found then return missing(request); end if;
+      if not found then return refused(request, 'missing'); end if;
       select * into application from applications a where a.id = current.application_id;
     end if;
   else
@@ -415,15 +415,18 @@ begin
 end $$;
 
 -- Decides a batch, in order, each change seeing those before it. `requests` is an array of change_request.
+-- The rows of history are gathered and inserted together, at the latest before somebody reads them.
 create function commit_changes(requests json) returns setof change_result
 language plpgsql as $$
 declare
-  head    store;
-  started bigint;
-  at      timestamptz;
-  request change_request;
-  result  change_result;
-  stored  idempotency_keys;
+  head      store;
+  started   bigint;
+  at        timestamptz;
+  request   change_request;
+  result    change_result;
+  stored    idempotency_keys;
+  changes   revisions[] := '{}';
+  history   versions[] := '{}';
 begin
   select * into head from store for update;
   started := head.revision;
@@ -442,6 +445,9 @@ begin
     elsif stored.key is not null and stored.request_hash <> request.request_hash then
       result := refused(request, 'idempotency-key-reused');
     elsif stored.key is not null then
+      perform write_history(changes, history);
+      changes := '{}';
+      history := '{}';
       result := result_at(stored.object_id, stored.version);
       result.change_id := request.change_id;
       result.outcome := 'replayed';
@@ -451,12 +457,17 @@ begin
       else
         result := decide_configuration(request, head.revision + 1, at);
       end if;
-      if result.outcome = 'committed' then
+      if result.reason = 'missing' then
+        perform write_history(changes, history);
+        changes := '{}';
+        history := '{}';
+        result := missing(request);
+      elsif result.outcome = 'committed' then
         head.revision := head.revision + 1;
-        insert into revisions values (head.revision, request.change_id, at, request.author, request.message,
-                                      request.trace_id, request.traceparent);
-        insert into versions values (result.id, result.version, result.kind, head.revision, result.operation,
-                                     result.application_id, result.reference, result.content);
+        changes := changes || row(head.revision, request.change_id, at, request.author, request.message,
+                                  request.trace_id, request.traceparent)::revisions;
+        history := history || row(result.id, result.version, result.kind, head.revision, result.operation,
+                                  result.application_id, result.reference, result.content)::versions;
       end if;
       if request.idempotency_key is not null and result.outcome in ('committed', 'unchanged') then
         insert into idempotency_keys as k values (request.idempotency_caller, request.idempotency_key,
@@ -472,10 +483,18 @@ begin
     return next result;
   end loop;
 
+  perform write_history(changes, history);
   if head.revision > started then
     update store set revision = head.revision;
     perform pg_notify('config_service', head.epoch || '.' || head.revision);
   end if;
+end $$;
+
+create function write_history(changes revisions[], history versions[]) returns void
+language plpgsql as $$
+begin
+  insert into revisions select c.* from unnest(changes) c;
+  insert into versions select v.* from unnest(history) v;
 end $$;
 
 -- For changes whose connection was lost: which of them are in the store. The others are abandoned for good.

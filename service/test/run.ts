@@ -44,7 +44,11 @@ async function tap (patterns: string[], databaseUrl: string): Promise<Counts> {
     file.on('assert', (result: Result) => {
       if (result.skip !== false) counts.skips.push(`${file.name}: ${result.name}${typeof result.skip === 'string' ? ` (${result.skip})` : ''}`)
       else if (result.ok) passed += 1
-      else counts.failed += 1
+      else {
+        counts.failed += 1
+        // What went wrong inside the test is listed already; a test that could not even run has only itself.
+        if (!failures.some(({ fullname }) => fullname.startsWith(result.fullname))) failures.push(result)
+      }
     })
     file.on('complete', (results: { ok: boolean, time: number | null }) => {
       counts.passed += passed

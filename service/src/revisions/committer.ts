@@ -48,8 +48,39 @@ export function createCommitter (options: CommitterOptions): Committer {
   let running: Promise<void> | undefined
 
   async function run (): Promise<void> {
-    while (waiting.length > 0) await commitBatch(takeBatch())
+    while (waiting.length > 0) {
+      let client: pg.PoolClient
+      try {
+        client = await pool.connect()
+      } catch (error) {
+        // Whoever waits would find the same: tell them now instead of one time-out after the other.
+        for (const one of waiting.splice(0)) one.reject(databaseError(error))
+        continue
+      }
+      await commitOver(client)
+    }
     running = undefined
+  }
+
+  /** Sends batch after batch over one connection, until nothing waits or something is wrong with it. */
+  async function commitOver (client: pg.PoolClient): Promise<void> {
+    let batch = takeBatch()
+    let answer = batch.length > 0 ? send(client, batch) : undefined
+    while (answer !== undefined) {
+      let results: ChangeResult[]
+      try {
+        results = (await answer).rows
+      } catch (error) {
+        await recover(client, batch, error)
+        return
+      }
+      const next = takeBatch()
+      // The database gets to work again before this process writes its answers.
+      answer = next.length > 0 ? send(client, next) : undefined
+      acknowledge(batch, results)
+      batch = next
+    }
+    client.release()
   }
 
   function takeBatch (): Waiting[] {
@@ -69,39 +100,49 @@ export function createCommitter (options: CommitterOptions): Committer {
     return batch
   }
 
-  async function commitBatch (batch: Waiting[]): Promise<void> {
-    if (batch.length === 0) return
+  async function send (client: pg.PoolClient, batch: Waiting[]): Promise<pg.QueryResult<ChangeResult>> {
+    return await client.query<ChangeResult>({
+      name: 'commit-changes',
+      text: 'select * from commit_changes($1)',
+      values: [`[${batch.map(({ text }) => text).join(',')}]`]
+    })
+  }
+
+  function acknowledge (batch: Waiting[], results: ChangeResult[]): void {
+    stats.batches += 1
+    stats.changes += batch.length
+    batch.forEach((one, index) => { one.resolve(results[index] as ChangeResult) })
+  }
+
+  async function recover (client: pg.PoolClient, batch: Waiting[], error: unknown): Promise<void> {
+    if (!isStatementError(error)) {
+      client.release(true)
+      await settle(batch, error)
+      return
+    }
+    // The server says that it rolled back.
+    client.release()
+    if (batch.length === 1 || isUnavailable(error)) {
+      for (const one of batch) one.reject(databaseError(error))
+    } else {
+      for (const one of batch) await commitAlone(one)
+    }
+  }
+
+  // One member of a batch made it fail: each is tried for itself.
+  async function commitAlone (one: Waiting): Promise<void> {
     let client: pg.PoolClient
     try {
       client = await pool.connect()
     } catch (error) {
-      // Whoever waits behind would find the same: tell them now instead of one time-out after the other.
-      for (const one of [...batch, ...waiting.splice(0)]) one.reject(databaseError(error))
+      one.reject(databaseError(error))
       return
     }
     try {
-      const { rows } = await client.query<ChangeResult>({
-        name: 'commit-changes',
-        text: 'select * from commit_changes($1)',
-        values: [`[${batch.map(({ text }) => text).join(',')}]`]
-      })
+      acknowledge([one], (await send(client, [one])).rows)
       client.release()
-      stats.batches += 1
-      stats.changes += batch.length
-      batch.forEach((one, index) => { one.resolve(rows[index] as ChangeResult) })
     } catch (error) {
-      if (!isStatementError(error)) {
-        client.release(true)
-        await settle(batch, error)
-        return
-      }
-      // The server says that it rolled back.
-      client.release()
-      if (batch.length === 1 || isUnavailable(error)) {
-        for (const one of batch) one.reject(databaseError(error))
-      } else {
-        for (const one of batch) await commitBatch([one])
-      }
+      await recover(client, [one], error)
     }
   }
 

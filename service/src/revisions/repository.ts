@@ -41,7 +41,7 @@ export function createRevisionRepository ({ reader, query }: {
     async identify (kind, target) {
       const { revision, value: rows } = 'id' in target
         ? await reader.rows<{ id: string, version: number, deleted: boolean }>('object-by-id',
-          "select v.object_id as id, v.version, v.operation = 'delete' as deleted from versions v where v.object_id = $1 and v.kind = $2 order by v.version desc limit 1",
+          "select v.object_id as id, v.version, v.operation = 'delete' as deleted from versions v where v.object_id = $1 and v.kind::text = $2 order by v.version desc limit 1",
           [target.id, kind])
         : await reader.rows<{ id: string, version: number, deleted: boolean }>(`${kind}-id-by-name`, IDENTIFY[kind],
           'name' in target ? [target.application, target.name] : [target.application])

@@ -22,7 +22,7 @@ t.test('values are kept exactly: in the answer, when read, in lists and in histo
   await app.call('POST', '/applications', { name: 'a' })
   await fc.assert(fc.asyncProperty(object, async (values) => {
     const put = await app.call('PUT', '/configurations/a:x', `{"values":${values}}`)
-    t.ok(put.statusCode < 300, put.body)
+    t.match(put.statusCode, /^20[01]$/)
     const { version } = put.json()
     t.equal(valuesOf(put.body), exact(values))
     t.equal(valuesOf((await app.call('GET', '/configurations/a:x')).body), exact(values))
@@ -57,7 +57,7 @@ t.test('a rollback to any version restores its content, makes a new version and 
     const put = (await app.call('PUT', '/configurations/a:x', `{"values":${values},"description":${JSON.stringify(String(seed))}}`)).json()
     const to = 1 + seed % put.version
     const back = await app.call('POST', '/configurations/a:x/rollback', { version: to })
-    t.equal(back.statusCode, 200, back.body)
+    t.equal(back.statusCode, 200)
     const target = parse((await app.call('GET', `/configurations/a:x/versions/${to}`)).body, { maxDepth: 40 }) as Map<string, Map<string, Json>>
     t.equal(valuesOf(back.body), stringify(target.get('content')?.get('values') as Json))
     t.ok(back.json().version >= put.version && put.version >= at)
