@@ -3,9 +3,10 @@
 
 -- One row: the head of the store. Whoever commits holds its lock, so the order of revisions is the order of commit.
 create table store (
-  singleton boolean primary key default true check (singleton),
-  epoch     text    not null,
-  revision  bigint  not null default 0
+  singleton  boolean     primary key default true check (singleton),
+  epoch      text        not null,
+  revision   bigint      not null default 0,
+  changed_at timestamptz not null default '-infinity'
 );
 insert into store (epoch) values (left(replace(gen_random_uuid()::text, '-', ''), 8));
 
@@ -35,6 +36,7 @@ create table configurations (
   links          json        not null,
   labels         json        not null,
   abstract       boolean     not null,
+  size_bytes     integer     not null,   -- of values and schema, so that lists can end before they are too large
   version        integer     not null,
   revision       bigint      not null,
   created_at     timestamptz not null,

@@ -240,6 +240,7 @@ declare
   unknown       json;
   dependents    json;
   n             bigint;
+  size          integer := octet_length(request.values::text) + coalesce(octet_length(request.schema::text), 0);
 begin
   -- which one
   if request.target_id is not null then
@@ -346,13 +347,13 @@ begin
       if creates then
         result.operation := 'create';
         insert into configurations values (request.new_id, application.id, new_name, request.description, request.values,
-            request.schema, request.links, request.labels, request.abstract, 1, next_revision, at, at, request.author)
+            request.schema, request.links, request.labels, request.abstract, size, 1, next_revision, at, at, request.author)
           returning * into current;
       else
         result.operation := case request.operation when 'rollback' then 'rollback' else 'update' end;
         update configurations c
            set name = new_name, description = request.description, values = request.values, schema = request.schema,
-               links = request.links, labels = request.labels, abstract = request.abstract,
+               links = request.links, labels = request.labels, abstract = request.abstract, size_bytes = size,
                version = c.version + 1, revision = next_revision, updated_at = at, updated_by = request.author
          where c.id = current.id
         returning * into current;
@@ -430,7 +431,8 @@ declare
 begin
   select * into head from store for update;
   started := head.revision;
-  at := date_trunc('milliseconds', clock_timestamp());
+  -- never before the last change, wherever the clock has gone
+  at := greatest(date_trunc('milliseconds', clock_timestamp()), head.changed_at);
 
   for request in select * from json_populate_recordset(null::change_request, requests) loop
     stored := null;
@@ -485,7 +487,7 @@ begin
 
   perform write_history(changes, history);
   if head.revision > started then
-    update store set revision = head.revision;
+    update store set revision = head.revision, changed_at = at;
     perform pg_notify('config_service', head.epoch || '.' || head.revision);
   end if;
 end $$;
@@ -495,6 +497,28 @@ language plpgsql as $$
 begin
   insert into revisions select c.* from unnest(changes) c;
   insert into versions select v.* from unnest(history) v;
+end $$;
+
+-- The answer of an idempotency key that is known, to be given again; no row when it is not.
+create function replay(for_caller text, for_key text, hash text) returns setof change_result
+language plpgsql stable as $$
+declare
+  stored idempotency_keys;
+  result change_result;
+begin
+  select * into stored from idempotency_keys k
+   where k.caller = for_caller and k.key = for_key and k.created_at > now() - interval '24 hours';
+  if not found then return; end if;
+  if stored.request_hash <> hash then
+    result.outcome := 'refused';
+    result.reason := 'idempotency-key-reused';
+  else
+    result := result_at(stored.object_id, stored.version);
+    result.outcome := 'replayed';
+  end if;
+  result.head := stored.head;
+  result.epoch := (select s.epoch from store s);
+  return next result;
 end $$;
 
 -- For changes whose connection was lost: which of them are in the store. The others are abandoned for good.

@@ -137,6 +137,18 @@ export interface Fault {
 /** More faults than this are not reported; the first ones are. */
 export const MAX_FAULTS = 100
 
+const MAX_DETAIL_CHARACTERS = 500
+// Paths are as long as the keys of a request; an answer must not be a multiple of it.
+const MAX_PATH_CHARACTERS = 1000
+
+function bounded (faults: readonly Fault[]): Fault[] {
+  return faults.slice(0, MAX_FAULTS).map((fault) => ({ ...fault, path: shorten(fault.path, MAX_PATH_CHARACTERS) }))
+}
+
+function shorten (text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length / 2).toWellFormed()}…${text.slice(-length / 2 + 1).toWellFormed()}`
+}
+
 /** A refusal with a type from the table; the error handler turns it into an RFC 9457 answer. */
 export class Problem extends Error {
   readonly slug: ProblemSlug
@@ -154,12 +166,12 @@ export class Problem extends Error {
     retryAfterS?: number
     cause?: unknown
   } = {}) {
-    super(detail, options.cause === undefined ? {} : { cause: options.cause })
+    super(shorten(detail, MAX_DETAIL_CHARACTERS), options.cause === undefined ? {} : { cause: options.cause })
     this.name = 'Problem'
     this.slug = slug
     this.status = problemTypes[slug].status
     this.errorType = problemTypes[slug].errorType
-    this.faults = (options.faults ?? []).slice(0, MAX_FAULTS)
+    this.faults = bounded(options.faults ?? [])
     this.members = options.members ?? {}
     this.retryAfterS = options.retryAfterS ?? (this.status === 503 ? 1 : undefined)
   }

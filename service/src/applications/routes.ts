@@ -4,7 +4,8 @@ import { decodeCursor, encodeCursor } from '../cursor.js'
 import { sendJson, sendObject, sendWritten } from '../http/answers.js'
 import { patchOf } from '../http/body.js'
 import { changeContext } from '../http/change-context.js'
-import { IdParams, LabelQuery, ListQuery, NamePrefix, whenGiven } from '../http/fields.js'
+import { IdParams, LabelQuery, ListQuery, NamePrefix } from '../http/fields.js'
+import { whenGiven } from '../optional.js'
 import { answers, deletedAnswer, headers, patchBody, rollbackBody } from '../http/openapi.js'
 import { precondition } from '../http/preconditions.js'
 import { applicationTarget } from '../names.js'
@@ -27,7 +28,7 @@ export const applicationRoutes: FastifyPluginAsyncTypebox<{ service: Application
     schema: { tags, operationId: 'listApplications', summary: 'List applications, sorted by name', querystring: Type.Object({ ...ListQuery, name: NamePrefix, label: LabelQuery }), response: answers({ 200: ApplicationList }, 400, 503) }
   }, async (request, reply) => {
     const { limit = 50, cursor, name, label } = request.query
-    const [after] = cursor === undefined ? [] : decodeCursor(cursor, ['string'])
+    const [after] = cursor === undefined ? [] : decodeCursor(cursor, ['name'])
     const { revision, value } = await service.list({ limit, ...whenGiven('name', name), ...whenGiven('label', label), ...whenGiven('after', after as string | undefined) })
     const last = value.items.at(-1)
     const next = value.more && last !== undefined ? encodeCursor([JSON.parse(last.content).name]) : null

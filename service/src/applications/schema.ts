@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { Name, Labels, NextCursor, ServerSet, objectFields, whenGiven } from '../http/fields.js'
+import { Name, Labels, NextCursor, ServerSet, objectFields } from '../http/fields.js'
+import { whenGiven } from '../optional.js'
 import type { ChangeRequest } from '../revisions/change.js'
 import { labelsText, objectText, type ObjectRecord } from '../revisions/record.js'
 

@@ -7,7 +7,8 @@ import { MAX_BODY_DEPTH, patched, type Patch } from '../revisions/patch.js'
 import type { ObjectRecord } from '../revisions/record.js'
 import type { RevisionRepository } from '../revisions/repository.js'
 import { rollbackContent } from '../revisions/rollback.js'
-import { untilSettled, type Deleted, type Written } from '../revisions/written.js'
+import { createTurns } from '../revisions/turns.js'
+import { checkPrecondition, replayed, untilSettled, type Deleted, type Written } from '../revisions/written.js'
 import { shapeCheck } from '../shape.js'
 import type { ApplicationFilter, ApplicationRepository } from './repository.js'
 import { applicationText, ReplaceApplication, type ApplicationBody } from './schema.js'
@@ -30,6 +31,8 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
   revisions: RevisionRepository
   bodyLimitBytes: number
 }): ApplicationService {
+  const turns = createTurns()
+
   async function read (target: ApplicationTarget): Promise<Read<ObjectRecord>> {
     const { revision, value } = await repository.find(target)
     if (value !== undefined) return { revision, value }
@@ -43,6 +46,8 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
     read,
 
     async create (body, context) {
+      const known = await replayed(revisions, context)
+      if (known !== undefined) return known
       return await repository.insert(body, context)
     },
 
@@ -56,20 +61,24 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
     },
 
     async patch (target, patch, precondition, context) {
-      return await untilSettled(async () => {
+      return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)
+        checkPrecondition(precondition, current.version)
         const { body } = patched(applicationText(current), patch, checkReplace, bodyLimitBytes)
         return await repository.update('update', { id: current.id }, body as ApplicationBody, precondition, context, current.version)
-      })
+      }))
     },
 
     async rollback (target, version, precondition, context) {
-      return await untilSettled(async () => {
+      const known = await replayed(revisions, context)
+      if (known !== undefined) return known
+      return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)
+        checkPrecondition(precondition, current.version)
         const content = await rollbackContent(revisions, { kind: 'application', id: current.id, version })
         const { name, ...body } = toPlain(parse(content, { maxDepth: MAX_BODY_DEPTH })) as ApplicationBody
         return await repository.update('rollback', { id: current.id }, body, precondition, context, current.version)
-      })
+      }))
     },
 
     async remove (target, precondition, context) {

@@ -4,6 +4,7 @@ import type { ApplicationTarget, ConfigurationTarget } from '../names.js'
 import { changeRequest, type ChangeContext, type Operation, type Precondition } from '../revisions/change.js'
 import type { Read } from '../database/head.js'
 import { erase, write, type Deleted, type Store, type Written } from '../revisions/written.js'
+import { whenGiven } from '../optional.js'
 import { configurationFields, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
 
 export interface ConfigurationFilter {
@@ -19,8 +20,8 @@ export interface ConfigurationFilter {
 
 export interface ConfigurationRepository {
   find (target: ConfigurationTarget): Promise<Read<ConfigurationRecord | undefined>>
-  /** Up to limit + 1 configurations, sorted by application and name: the one too many tells that there are more. */
-  list (filter: ConfigurationFilter): Promise<Read<ConfigurationRecord[]>>
+  /** Up to limit configurations, sorted by application and name; whole ones up to MAX_PAGE_BYTES, but at least one. */
+  list (filter: ConfigurationFilter): Promise<Read<{ items: ConfigurationRecord[], more: boolean }>>
   insert (input: ConfigurationInput, context: ChangeContext): Promise<Written>
   update (operation: 'put' | 'update' | 'rollback', target: ConfigurationTarget, input: ConfigurationInput, precondition: Precondition, context: ChangeContext, baseVersion?: number): Promise<Written>
   delete (target: ConfigurationTarget, precondition: Precondition, context: ChangeContext): Promise<Deleted>
@@ -30,6 +31,18 @@ const COLUMNS = "c.id, a.name || ':' || c.name as reference, c.application_id, c
 const WHOLE = 'configuration_content(c, parents_of(c.id))::text as content'
 const SUMMARY = 'configuration_summary(c, parents_of(c.id))::text as content'
 const FROM = 'from configurations c join applications a on a.id = c.application_id'
+
+const JOIN_PAGE = 'join configurations c on c.id = page.id join applications a on a.id = c.application_id order by page.position'
+
+/** A page of whole configurations ends before it is larger than this, in bytes of values and schemas. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+function wholePage (page: string): string {
+  return `select ${COLUMNS}, ${WHOLE}, page.total
+    from (select p.*, sum(p.size_bytes) over (order by p.position) - p.size_bytes as bytes_before, count(*) over () as total
+            from (select c.id, c.size_bytes, row_number() over (order by a.name, c.name) as position ${page}) p) page
+    ${JOIN_PAGE.replace('order by', `where page.bytes_before < ${MAX_PAGE_BYTES} order by`)}`
+}
 
 export function createConfigurationRepository ({ reader, store }: { reader: Reader, store: Store }): ConfigurationRepository {
   return {
@@ -43,24 +56,27 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
     async list ({ application, whole, limit, after, ...query }) {
       const filter = createFilter()
       if (application !== undefined) {
-        if ('id' in application) filter.add('application-id', 'a.id = $', application.id)
-        else filter.add('application', 'a.name = $', application.application)
+        if ('id' in application) filter.add('app-id', 'a.id = $', application.id)
+        else filter.add('app', 'a.name = $', application.application)
       }
       filterObjects(filter, 'c', query)
       if (after !== undefined) {
         filter.add('after', '(a.name, c.name) > (split_part($, \':\', 1), split_part($, \':\', 2))', after.join(':'))
       }
-      return await reader.rows<ConfigurationRecord>(
+      const page = `${FROM}${filter.clause} order by a.name, c.name limit $${filter.values.length + 1}`
+      const { revision, value: rows } = await reader.rows<ConfigurationRecord & { total: number }>(
         `configuration-list${whole ? '-whole' : ''}${filter.name}`,
-        `select ${COLUMNS}, ${whole ? WHOLE : SUMMARY} ${FROM}${filter.clause} order by a.name, c.name limit $${filter.values.length + 1}`,
+        whole ? wholePage(page) : `select ${COLUMNS}, ${SUMMARY}, count(*) over () as total from (select c.id, row_number() over (order by a.name, c.name) as position ${page}) page ${JOIN_PAGE}`,
         [...filter.values, limit + 1])
+      const items = rows.slice(0, limit)
+      return { revision, value: { items, more: (rows[0]?.total ?? 0) > items.length } }
     },
 
     async insert (input, context) {
       const { application } = input
       return await write(store, {
         ...changeRequest('configuration', 'create', context),
-        ...(application === undefined ? {} : 'id' in application ? { target_id: application.id } : { target_application: application.name }),
+        ...(application.id === undefined ? whenGiven('target_application', application.name) : { target_id: application.id }),
         ...configurationFields(input)
       })
     },
@@ -70,7 +86,8 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
       return await write(store, {
         ...changeRequest('configuration', operation, context, target, precondition),
         ...configurationFields(input),
-        ...(application === undefined ? {} : 'id' in application ? { application_id: application.id } : { application_name: application.name }),
+        ...whenGiven('application_id', application.id),
+        ...whenGiven('application_name', application.name),
         ...(baseVersion === undefined ? {} : { base_version: baseVersion })
       })
     },

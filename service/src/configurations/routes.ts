@@ -5,7 +5,8 @@ import { malformed } from '../errors.js'
 import { sendJson, sendObject, sendWritten } from '../http/answers.js'
 import { documentOf, patchOf } from '../http/body.js'
 import { changeContext } from '../http/change-context.js'
-import { IdParams, LabelQuery, ListQuery, NamePrefix, whenGiven } from '../http/fields.js'
+import { IdParams, LabelQuery, ListQuery, NamePrefix } from '../http/fields.js'
+import { whenGiven } from '../optional.js'
 import { answers, deletedAnswer, headers, patchBody, rollbackBody } from '../http/openapi.js'
 import { precondition } from '../http/preconditions.js'
 import { configurationTarget, parseApplicationTarget } from '../names.js'
@@ -42,7 +43,7 @@ export const configurationRoutes: FastifyPluginAsyncTypebox<{ service: Configura
     const { limit = 50, cursor, application, name, label, include } = request.query
     const target = application === undefined ? undefined : parseApplicationTarget(application)
     if (application !== undefined && target === undefined) throw malformed([{ in: 'query', path: 'application', message: 'must be an application\'s name or id' }])
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, ['string', 'string']) as unknown as readonly [string, string]
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, ['name', 'name']) as unknown as readonly [string, string]
     const { revision, value } = await service.list({
       limit, whole: include === 'values', ...whenGiven('application', target), ...whenGiven('name', name), ...whenGiven('label', label), ...whenGiven('after', after)
     })

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Problem, malformed, type Fault } from '../errors.js'
-import { Name, Labels, NextCursor, ServerSet, objectFields, whenGiven } from '../http/fields.js'
+import { Name, Labels, NextCursor, ServerSet, objectFields } from '../http/fields.js'
+import { whenGiven } from '../optional.js'
 import { depth, isNull, raw, stringify, type Json, type JsonObject } from '../json/index.js'
 import { parseConfigurationTarget, type ConfigurationTarget } from '../names.js'
 import type { ChangeRequest } from '../revisions/change.js'
@@ -72,7 +73,8 @@ export interface ConfigurationRecord extends ObjectRecord {
 
 /** What a body says of a configuration, every optional field filled in. JSON is held as text. */
 export interface ConfigurationInput {
-  application?: { name: string } | { id: string }
+  /** What the body says of the application: its name, its id, both or nothing. */
+  application: { name?: string, id?: string }
   name?: string
   description: string
   values: Json
@@ -104,9 +106,6 @@ export function readConfiguration (body: ConfigurationBody, document: JsonObject
     if (target === undefined) faults.push({ in: 'body', path: `/extends/${index}`, message: 'must be application:configuration or an id' })
     return target
   })
-  if (body.application !== undefined && body.application_id !== undefined && !('id' in body)) {
-    faults.push({ in: 'body', path: '/application_id', message: 'is one too many: name the application or give its id' })
-  }
   if (faults.length > 0) throw malformed(faults)
 
   const schema = document.get('schema')
@@ -116,9 +115,7 @@ export function readConfiguration (body: ConfigurationBody, document: JsonObject
     throw new Problem('invalid-schema', 'body /schema: is longer than 64 KiB', { faults: [fault] })
   }
   return {
-    ...(body.application_id !== undefined
-      ? { application: { id: body.application_id.toLowerCase() } }
-      : body.application !== undefined ? { application: { name: body.application } } : {}),
+    application: { ...whenGiven('id', body.application_id?.toLowerCase()), ...whenGiven('name', body.application) },
     ...whenGiven('name', body.name),
     description: body.description ?? '',
     values,

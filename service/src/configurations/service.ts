@@ -6,7 +6,8 @@ import type { Read } from '../database/head.js'
 import { MAX_BODY_DEPTH, patched, type Patch } from '../revisions/patch.js'
 import type { RevisionRepository } from '../revisions/repository.js'
 import { rollbackContent } from '../revisions/rollback.js'
-import { untilSettled, type Deleted, type Written } from '../revisions/written.js'
+import { createTurns } from '../revisions/turns.js'
+import { checkPrecondition, replayed, untilSettled, type Deleted, type Written } from '../revisions/written.js'
 import { shapeCheck } from '../shape.js'
 import type { ConfigurationFilter, ConfigurationRepository } from './repository.js'
 import { configurationText, readConfiguration, ReplaceConfiguration, type ConfigurationBody, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
@@ -34,6 +35,8 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
   schemaCheck: SchemaCheck
   bodyLimitBytes: number
 }): ConfigurationService {
+  const turns = createTurns()
+
   async function read (target: ConfigurationTarget): Promise<Read<ConfigurationRecord>> {
     const { revision, value } = await repository.find(target)
     if (value !== undefined) return { revision, value }
@@ -47,14 +50,17 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     read,
 
     async create (input, context) {
-      if (input.application === undefined) throw malformed([{ in: 'body', path: '/application', message: 'is missing (or application_id)' }])
+      const { id, name } = input.application
+      if (id === undefined && name === undefined) throw malformed([{ in: 'body', path: '/application', message: 'is missing (or application_id)' }])
+      if (id !== undefined && name !== undefined) throw malformed([{ in: 'body', path: '/application_id', message: 'is one too many: name the application or give its id' }])
+      const known = await replayed(revisions, context)
+      if (known !== undefined) return known
       await schemaCheck(input)
       return await repository.insert(input, context)
     },
 
     async list (filter) {
-      const { revision, value } = await repository.list(filter)
-      return { revision, value: { items: value.slice(0, filter.limit), more: value.length > filter.limit } }
+      return await repository.list(filter)
     },
 
     async replace (target, input, precondition, context) {
@@ -63,25 +69,29 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     },
 
     async patch (target, patch, precondition, context) {
-      return await untilSettled(async () => {
+      return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)
+        checkPrecondition(precondition, current.version)
         const { body, document } = patched(configurationText(current), patch, checkReplace, bodyLimitBytes)
         const input = readConfiguration(body as ConfigurationBody, document)
         await schemaCheck(input)
         return await repository.update('update', { id: current.id }, input, precondition, context, current.version)
-      })
+      }))
     },
 
     async rollback (target, version, precondition, context) {
-      return await untilSettled(async () => {
+      const known = await replayed(revisions, context)
+      if (known !== undefined) return known
+      return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)
+        checkPrecondition(precondition, current.version)
         const content = await rollbackContent(revisions, { kind: 'configuration', id: current.id, version })
         const document = parse(content, { maxDepth: MAX_BODY_DEPTH }) as JsonObject
         document.delete('name')
         const input = readConfiguration(toPlain(document) as ConfigurationBody, document)
         await schemaCheck(input)
         return await repository.update('rollback', { id: current.id }, input, precondition, context, current.version)
-      })
+      }))
     },
 
     async remove (target, precondition, context) {

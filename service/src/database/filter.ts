@@ -30,23 +30,24 @@ export function filterObjects (filter: Filter, alias: string, query: { name?: st
   if (query.name !== undefined && query.name !== '') {
     // The range lets the index on the name work; names hold nothing above "z".
     filter.add('name', `${alias}.name >= $`, query.name)
-    filter.add('until', `${alias}.name < $`, `${query.name}~`)
+    filter.add('to', `${alias}.name < $`, `${query.name}~`)
   }
-  const exact: Record<string, string> = {}
+  const exact = new Map<string, string>()
   const present: string[] = []
   let impossible = false
   for (const label of query.label ?? []) {
     const at = label.indexOf('=')
+    const key = at === -1 ? label : label.slice(0, at)
+    const value = label.slice(at + 1)
     if (at === -1) {
-      present.push(label)
+      present.push(key)
+    } else if (exact.has(key) && exact.get(key) !== value) {
+      impossible = true
     } else {
-      const key = label.slice(0, at)
-      const value = label.slice(at + 1)
-      if (key in exact && exact[key] !== value) impossible = true
-      exact[key] = value
+      exact.set(key, value)
     }
   }
-  if (Object.keys(exact).length > 0) filter.add('labels', `${alias}.labels::jsonb @> $::jsonb`, JSON.stringify(exact))
-  if (present.length > 0) filter.add('keys', `${alias}.labels::jsonb ?& $::text[]`, present)
   if (impossible) filter.add('none', '$::boolean', false)
+  if (exact.size > 0) filter.add('is', `${alias}.labels::jsonb @> $::jsonb`, `{${[...exact].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`)
+  if (present.length > 0) filter.add('has', `${alias}.labels::jsonb ?& $::text[]`, present)
 }

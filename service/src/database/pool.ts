@@ -44,7 +44,7 @@ export function describeDatabase (url: string): string {
 /** The 503 for an error that means "the database is not there", or the error itself when it means something else. */
 export function databaseError (error: unknown): unknown {
   if (error instanceof Problem || !isUnavailable(error)) return error
-  return new Problem('database-unavailable', `The database cannot be reached: ${message(error)}. Nothing was stored.`, { cause: error })
+  return new Problem('database-unavailable', 'The database cannot be reached. Nothing was stored.', { cause: error })
 }
 
 /** Whether an error says that the database is away, starting, stopping, read-only, full or too slow. */

@@ -11,11 +11,15 @@ export interface Reader {
   rows<T> (name: string, text: string, values: unknown[]): Promise<Read<T[]>>
 }
 
+const MAX_NAME_CHARACTERS = 63
+
 type WithHead<T> = T & { found: boolean | null, store_revision: number, store_epoch: string }
 
 export function createReader (pool: pg.Pool, head: Head): Reader {
   return {
     async rows<T> (name: string, text: string, values: unknown[]) {
+      // PostgreSQL cuts longer names, and two that begin alike would be taken for one.
+      if (name.length > MAX_NAME_CHARACTERS) throw new Error(`the statement name ${name} is too long`)
       try {
         const { rows } = await pool.query<WithHead<T>>({
           name,

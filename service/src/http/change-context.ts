@@ -20,7 +20,7 @@ export function changeContext (request: FastifyRequest): ChangeContext {
     message,
     traceId: request.trace.traceId,
     traceparent: request.trace.traceparent,
-    ...(key === undefined ? {} : { idempotency: { key, requestHash: hashRequest(request) } })
+    ...(key === undefined ? {} : { idempotency: { key, requestHash: hashRequest(request), creates: !request.url.includes('/rollback') } })
   }
 }
 
@@ -49,7 +49,7 @@ function readKey (header: string | string[] | undefined, faults: Fault[]): strin
   return undefined
 }
 
-// The body's bytes, not its meaning: whoever retries sends the same bytes.
+// The body's bytes, not its meaning: whoever retries sends the same bytes and the same precondition.
 function hashRequest (request: FastifyRequest): string {
-  return createHash('sha256').update(`${request.method} ${request.url}\n`).update(request.bodyBytes ?? '').digest('base64')
+  return createHash('sha256').update(`${request.method} ${request.url}\n${request.headers['if-match'] ?? ''}\n`).update(request.bodyBytes ?? '').digest('base64')
 }

@@ -41,11 +41,6 @@ export const ListQuery = {
   cursor: Type.Optional(Type.String({ maxLength: 1000, description: 'next_cursor of the page before' }))
 }
 
-export const LabelQuery = Type.Optional(Type.Array(Type.String({ maxLength: 400 }), { maxItems: 20, description: 'k=v or k; repeatable, all must hold' }))
+export const LabelQuery = Type.Optional(Type.Array(Type.String({ maxLength: 400, pattern: '^[^\\u0000]+$', rule: 'must be k=v or k, without null characters' }), { maxItems: 20, description: 'k=v or k; repeatable, all must hold' }))
 
 export const NamePrefix = Type.Optional(Type.String({ pattern: '^[a-z0-9._-]{0,63}$', rule: 'must be the beginning of a name', description: 'Only names that begin so' }))
-
-/** `{[name]: value}`, or nothing when there is no value. */
-export function whenGiven<N extends string, V> (name: N, value: V | undefined): { [K in N]?: V } {
-  return (value === undefined ? {} : { [name]: value }) as { [K in N]?: V }
-}

@@ -35,19 +35,20 @@ export function notModified (headers: IncomingHttpHeaders, current: string): boo
   return tags === '*' || (tags ?? []).some((tag) => tag.replace(/^W\//, '') === current)
 }
 
-const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/
+// A list may have empty elements, and a tag may contain commas.
+const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
+const LIST = /^[\s,]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,[\s,]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*[\s,]*$/
 
 function readTags (header: string | undefined, name: string, faults: Fault[]): '*' | string[] | undefined {
   if (header === undefined) return undefined
   const text = header.trim()
   if (text === '*') return '*'
-  const tags = text.split(',').map((tag) => tag.trim())
-  if (tags.every((tag) => TAG.test(tag))) return tags
+  if (LIST.test(text)) return text.match(TAG) ?? []
   faults.push({ in: 'header', path: name, message: 'must be * or entity tags such as "v7", with their quotes' })
   return []
 }
 
 function versionOf (tag: string): number | undefined {
-  const [, digits] = /^"v(\d{1,9})"$/.exec(tag) ?? []
+  const [, digits] = /^"v([1-9]\d{0,8})"$/.exec(tag) ?? []
   return digits === undefined ? undefined : Number(digits)
 }

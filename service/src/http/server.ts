@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Server } from 'node:http'
-import type { FastifyHttpOptions } from 'fastify'
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
@@ -16,28 +16,59 @@ export function serverOptions ({ bodyLimitBytes, head }: { bodyLimitBytes: numbe
     // A whole request has to arrive within this; answers may take longer.
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
+    // A client that neither sends nor takes its answer is cut off.
+    connectionTimeout: 90_000,
     // Idle connections end at once when draining; requests under way and those behind them are answered.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: true,
     routerOptions: { maxParamLength: 2000 },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: 15_000, connectionsCheckingInterval: 5000 },
+    // A request without Host is refused by a hook, with a problem and all headers.
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: 15_000, connectionsCheckingInterval: 5000, requireHostHeader: false },
     clientErrorHandler: (error, socket) => { answerBrokenRequest(error, socket, head) },
-    frameworkErrors: (_error, request, reply) => {
-      // Errors before any hook has run: the URL cannot be decoded.
+    frameworkErrors: (error, request, reply) => {
+      // Errors of the router, before any hook has run.
       request.trace = currentTrace(request.headers.traceparent as string | undefined)
       reply.headers(answerHeaders(request.trace, head))
-      sendProblem(request, reply as never, malformed([{ in: 'path', path: '', message: 'has a percent-encoding that is not valid' }]))
+      const message = error.code === 'FST_ERR_BAD_URL' ? 'has a percent-encoding that is not valid' : 'is longer than anything that exists here'
+      sendProblem(request, reply as never, malformed([{ in: 'path', path: '', message }]))
     }
   }
 }
+
+/** What has to be told to the server itself: requests that never reach a route. */
+export function guardConnections (app: FastifyInstance, head: Head): void {
+  app.addHook('onRequest', async (request) => {
+    const { socket } = request.raw
+    underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+      throw malformed([{ in: 'header', path: 'host', message: 'is missing' }])
+    }
+  })
+  app.addHook('onResponse', async (request) => {
+    const { socket } = request.raw
+    const left = (underWay.get(socket) ?? 1) - 1
+    underWay.set(socket, left)
+    if (left === 0) broken.get(socket)?.()
+  })
+  // An expectation that is not known may be ignored (RFC 9110, section 10.1.1).
+  app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
+  app.server.on('connect', (_request, socket) => {
+    refuseOnSocket(socket as Socket, new Problem('malformed-request', 'This is no proxy: CONNECT is not possible.'), head)
+  })
+}
+
+// Requests that wait for their answer on a connection, and what to write once they have it.
+const underWay = new WeakMap<Socket, number>()
+const broken = new WeakMap<Socket, () => void>()
 
 function answerHeaders (trace: TraceIdentity, head: Head): Record<string, string> {
   return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, 'x-config-revision': String(head.revision), 'x-config-epoch': head.epoch }
 }
 
-// What Node's parser refuses never becomes a request: the answer is written to the socket by hand.
-function answerBrokenRequest (error: NodeJS.ErrnoException & { bytesParsed?: number }, socket: Socket, head: Head): void {
+// What Node's parser refuses never becomes a request: the answer is written to the socket by hand, but not
+// before the answers of the requests that came ahead of it on the same connection.
+function answerBrokenRequest (error: NodeJS.ErrnoException, socket: Socket, head: Head): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
@@ -47,6 +78,12 @@ function answerBrokenRequest (error: NodeJS.ErrnoException & { bytesParsed?: num
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? new Problem('malformed-request', 'The request did not arrive completely in time.')
       : new Problem('malformed-request', 'The request is not valid HTTP.')
+  const answer = (): void => { refuseOnSocket(socket, problem, head) }
+  if ((underWay.get(socket) ?? 0) > 0) broken.set(socket, answer)
+  else answer()
+}
+
+function refuseOnSocket (socket: Socket, problem: Problem, head: Head): void {
   const trace = currentTrace(undefined)
   const body = problemText(problem, { instance: '', traceId: trace.traceId })
   socket.end([

@@ -9,7 +9,8 @@ export interface ChangeContext {
   message: string | null
   traceId: string
   traceparent: string
-  idempotency?: { key: string, requestHash: string }
+  /** `creates`: the request makes something new and is answered with 201. */
+  idempotency?: { key: string, requestHash: string, creates: boolean }
 }
 
 /** What must hold of the current version for a change to be made; versions are those of the ETags sent. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
-import { databaseError, isStatementError, isUnavailable, message } from '../database/pool.js'
+import { databaseError, isStatementError, isUnavailable } from '../database/pool.js'
 import { Problem } from '../errors.js'
 import { changeText, type ChangeRequest, type ChangeResult } from './change.js'
 
@@ -39,11 +39,13 @@ interface Waiting {
 
 // A batch is one JSON text; a quarter of a gigabyte is where PostgreSQL and Node stop taking those.
 const MAX_BATCH_CHARACTERS = 16 * 1024 * 1024
+const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024
 const SETTLE_PAUSE_MS = 200
 
 export function createCommitter (options: CommitterOptions): Committer {
   const { pool, maxBatch = 64, maxWaiting = 10_000, maxWaitMs = 10_000, settleMs = 5000 } = options
   const waiting: Waiting[] = []
+  let waitingCharacters = 0
   const stats = { changes: 0, batches: 0 }
   let running: Promise<void> | undefined
 
@@ -54,6 +56,7 @@ export function createCommitter (options: CommitterOptions): Committer {
         client = await pool.connect()
       } catch (error) {
         // Whoever waits would find the same: tell them now instead of one time-out after the other.
+        waitingCharacters = 0
         for (const one of waiting.splice(0)) one.reject(databaseError(error))
         continue
       }
@@ -90,6 +93,7 @@ export function createCommitter (options: CommitterOptions): Committer {
       const next = waiting[0] as Waiting
       if (batch.length > 0 && characters + next.text.length > MAX_BATCH_CHARACTERS) break
       waiting.shift()
+      waitingCharacters -= next.text.length
       if (performance.now() - next.since > maxWaitMs) {
         next.reject(new Problem('overloaded', `The change waited ${maxWaitMs} ms for its turn. Nothing was stored.`))
         continue
@@ -167,9 +171,9 @@ export function createCommitter (options: CommitterOptions): Committer {
       const result = results?.get(one.request.change_id)
       if (result === undefined) {
         const { change_id: changeId } = one.request
-        one.reject(new Problem('outcome-unknown', `The connection to the database broke during the commit: ${message(cause)}. Whether the change was stored is not known.`, { members: { change_id: changeId }, cause }))
+        one.reject(new Problem('outcome-unknown', 'The connection to the database broke during the commit. Whether the change was stored is not known.', { members: { change_id: changeId }, cause }))
       } else if (result.outcome === 'abandoned') {
-        one.reject(new Problem('database-unavailable', `The connection to the database broke before the commit: ${message(cause)}. Nothing was stored.`, { cause }))
+        one.reject(new Problem('database-unavailable', 'The connection to the database broke before the commit. Nothing was stored.', { cause }))
       } else {
         one.resolve(result)
       }
@@ -179,10 +183,11 @@ export function createCommitter (options: CommitterOptions): Committer {
   return {
     stats,
     async commit (request) {
-      if (waiting.length >= maxWaiting) {
-        throw new Problem('overloaded', `${maxWaiting} changes are waiting already. Nothing was stored.`)
+      if (waiting.length >= maxWaiting || waitingCharacters > MAX_WAITING_CHARACTERS) {
+        throw new Problem('overloaded', `${waiting.length} changes are waiting already. Nothing was stored.`)
       }
       const text = changeText(request)
+      waitingCharacters += text.length
       return await new Promise<ChangeResult>((resolve, reject) => {
         waiting.push({ request, text, since: performance.now(), resolve, reject })
         running ??= run()

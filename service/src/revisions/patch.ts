@@ -8,6 +8,9 @@ export interface Patch { kind: 'merge' | 'json', document: Json }
 /** How deep a body may be nested around values of the greatest depth. */
 export const MAX_BODY_DEPTH = 40
 
+// What a GET shows is longer than what was sent: an object that was accepted can also be patched.
+const SLACK_BYTES = 64 * 1024
+
 /**
  * What a patch makes of an object, given as the JSON text that a GET shows: the body of a PUT that would
  * do the same, as plain data and as exact document.
@@ -15,8 +18,8 @@ export const MAX_BODY_DEPTH = 40
  */
 export function patched (text: string, patch: Patch, check: ShapeCheck, maxBytes: number): { body: unknown, document: JsonObject } {
   const current = parse(text, { maxDepth: MAX_BODY_DEPTH })
-  const document = patch.kind === 'merge' ? mergePatch(current, patch.document) : applyJsonPatch(current, patch.document, maxBytes)
-  if (byteLength(document, maxBytes) > maxBytes) throw new Problem('body-too-large', `With the patch the object would be larger than ${maxBytes} bytes.`)
+  const document = patch.kind === 'merge' ? mergePatch(current, patch.document) : applyJsonPatch(current, patch.document, maxBytes + SLACK_BYTES)
+  if (byteLength(document, maxBytes + SLACK_BYTES) > maxBytes + SLACK_BYTES) throw new Problem('body-too-large', `With the patch the object would be larger than ${maxBytes} bytes.`)
   const body = toPlain(document)
   const faults = check(body)
   if (faults.length > 0) throw malformed(faults)

@@ -12,7 +12,7 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
     case 'name-taken': return new Problem('name-taken', `The name ${request.name ?? request.target_name ?? request.target_application ?? ''} is taken.`)
     case 'stale-version': {
       const current = detail?.current_version ?? null
-      return new Problem('stale-version', current === null ? `There is no ${what}.` : `The ${request.kind} has version ${String(current)}.`, { members: { current_version: current } })
+      return staleVersion(current as number | null)
     }
     case 'dependents-exist':
       return new Problem('dependents-exist', `${String(detail?.dependents_count)} configurations extend the ${what}.`, { members: { ...detail } })
@@ -32,9 +32,19 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
     case 'name-differs': return invalid('/name', 'differs from the name in the path, where nothing exists that could be renamed')
     case 'application-differs': return invalid(request.application_id === undefined ? '/application' : '/application_id', 'names another application; a configuration cannot be moved')
     case 'idempotency-key-reused':
-      return new Problem('idempotency-key-reused', 'The Idempotency-Key was used for another request within 24 hours.', { faults: [{ in: 'header', path: 'idempotency-key', message: 'was used for another request' }] })
+      return keyReused()
     default: throw new Error(`a change was refused for a reason without a problem: ${String(result.reason)}`)
   }
+}
+
+/** The precondition does not hold; `current` is the version there is, null when there is nothing. */
+export function staleVersion (current: number | null): Problem {
+  const detail = current === null ? 'It does not exist.' : `It has version ${current}.`
+  return new Problem('stale-version', detail, { members: { current_version: current } })
+}
+
+export function keyReused (): Problem {
+  return new Problem('idempotency-key-reused', 'The Idempotency-Key was used for another request within 24 hours.', { faults: [{ in: 'header', path: 'idempotency-key', message: 'was used for another request' }] })
 }
 
 function invalid (path: string, message: string): Problem {

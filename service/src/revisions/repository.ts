@@ -1,6 +1,6 @@
 import type { Reader } from '../database/read.js'
 import type { ApplicationTarget, ConfigurationTarget } from '../names.js'
-import type { Kind } from './change.js'
+import type { ChangeResult, Kind } from './change.js'
 import type { Read } from '../database/head.js'
 
 /** A version of an object; `content` is the JSON text of what could be written, null for a deletion. */
@@ -21,6 +21,8 @@ export interface RevisionRepository {
   /** Up to limit + 1 versions, newest first, without content. */
   list (objectId: string, filter: { limit: number, before?: number }): Promise<Read<VersionRecord[]>>
   find (objectId: string, version: number): Promise<Read<VersionRecord | undefined>>
+  /** The stored result behind an idempotency key, or a refusal when it stands for another request. */
+  replay (caller: string, idempotency: { key: string, requestHash: string }): Promise<ChangeResult | undefined>
   /** Drops idempotency keys and abandoned changes that are older than their time. */
   forgetExpired (): Promise<void>
 }
@@ -58,6 +60,11 @@ export function createRevisionRepository ({ reader, query }: {
       const { revision, value: rows } = await reader.rows<VersionRecord>('version-by-number',
         `select ${COLUMNS}, v.content::text as content ${FROM} where v.object_id = $1 and v.version = $2`, [objectId, version])
       return { revision, value: rows[0] }
+    },
+
+    async replay (caller, { key, requestHash }) {
+      const { value: rows } = await reader.rows<ChangeResult>('idempotency-replay', 'select * from replay($1, $2, $3)', [caller, key, requestHash])
+      return rows[0]
     },
 
     async forgetExpired () {

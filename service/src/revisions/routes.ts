@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { sendJson } from '../http/answers.js'
-import { IdParams, ListQuery, NextCursor, whenGiven } from '../http/fields.js'
+import { IdParams, ListQuery, NextCursor } from '../http/fields.js'
+import { whenGiven } from '../optional.js'
 import { answers } from '../http/openapi.js'
 import { applicationTarget, configurationTarget } from '../names.js'
 import type { VersionRecord } from './repository.js'
@@ -45,7 +46,7 @@ export const revisionRoutes: FastifyPluginAsyncTypebox<{ service: RevisionServic
       schema: { tags, operationId: `list${Kind}Versions`, summary: `List the versions of ${kind === 'application' ? 'an' : 'a'} ${kind}, newest first`, params: IdParams, querystring: Type.Object(ListQuery), response: answers({ 200: VersionList }, 400, 404, 503) }
     }, async (request, reply) => {
       const { limit = 50, cursor } = request.query
-      const [before] = cursor === undefined ? [] : decodeCursor(cursor, ['number'])
+      const [before] = cursor === undefined ? [] : decodeCursor(cursor, ['version'])
       const { revision, value } = await service.list(kind, target(request.params.id), { limit, ...whenGiven('before', before as number | undefined) })
       const next = value.more ? encodeCursor([value.items.at(-1)?.version ?? 0]) : null
       return sendJson(reply, revision, `{"items":[${value.items.map(versionText).join(',')}],"next_cursor":${JSON.stringify(next)}}`)

@@ -1,8 +1,9 @@
 import type { Head } from '../database/head.js'
-import type { ChangeRequest, ChangeResult } from './change.js'
+import type { ChangeContext, ChangeRequest, ChangeResult, Precondition } from './change.js'
 import type { Committer } from './committer.js'
 import { Problem } from '../errors.js'
-import { refusal } from './refusals.js'
+import { keyReused, refusal, staleVersion } from './refusals.js'
+import type { RevisionRepository } from './repository.js'
 
 /** An object as a write left it. `created`: the write made it. `head`: the revision that the answer carries. */
 export interface Written extends ChangeResult {
@@ -48,6 +49,20 @@ async function commit (store: Store, request: ChangeRequest): Promise<ChangeResu
   if (result.outcome !== 'refused') return result
   if (result.reason === 'moved') throw new Moved()
   throw refusal(request, result)
+}
+
+/** The stored answer of a POST whose idempotency key is known; asked before anything else of it is looked at. */
+export async function replayed (revisions: RevisionRepository, context: ChangeContext): Promise<Written | undefined> {
+  if (context.idempotency === undefined) return undefined
+  const result = await revisions.replay(context.author, context.idempotency)
+  if (result === undefined) return undefined
+  if (result.outcome === 'refused') throw keyReused()
+  return { ...result, content: result.content ?? 'null', created: result.operation === 'create' && context.idempotency.creates }
+}
+
+/** Refuses a change early whose precondition does not hold; the commit asks again. */
+export function checkPrecondition ({ ifMatch, ifNoneMatch }: Precondition, version: number): void {
+  if (ifNoneMatch === true || (ifMatch !== undefined && !ifMatch.includes(version))) throw staleVersion(version)
 }
 
 const ATTEMPTS = 4

@@ -227,3 +227,64 @@ t.test('versions, a version and the diff between two tell what happened', async 
   t.equal((await app.call('GET', `/configurations/${String(id)}`)).statusCode, 410)
   t.equal((await app.call('GET', '/configurations/billing:prod/versions')).statusCode, 404)
 })
+
+t.test('an idempotent rollback is answered again after a rename and after the object is gone', async (t) => {
+  const app = await billing(t)
+  await app.call('PUT', '/configurations/billing:prod', { values: { a: 1 } })
+  await app.call('PUT', '/configurations/billing:prod', { values: { a: 2 } })
+  const back = async (headers = {}) => await app.call('POST', '/configurations/billing:prod/rollback', { version: 1 }, { 'idempotency-key': 'rb', ...headers })
+  const first = await back()
+  t.equal(first.statusCode, 200)
+  await app.call('PATCH', '/configurations/billing:prod', { name: 'other' })
+  t.equal((await back()).body, first.body)
+  await app.call('DELETE', '/configurations/billing:other')
+  t.equal((await back()).body, first.body)
+  t.equal((await back({ 'if-match': '"v1"' })).statusCode, 422, 'with another precondition it is another request')
+})
+
+t.test('a stale precondition is said before anything is said of a patch that no longer fits', async (t) => {
+  const app = await billing(t)
+  await app.call('PUT', '/configurations/billing:prod', { values: { a: 1 } })
+  const remove = async () => await app.call('PATCH', '/configurations/billing:prod', [{ op: 'remove', path: '/values/a' }], { 'content-type': 'application/json-patch+json', 'if-match': '"v1"' })
+  t.equal((await remove()).statusCode, 200)
+  const again = await remove()
+  t.equal(again.statusCode, 412)
+  t.match(again.json(), { current_version: 2 })
+  t.equal((await app.call('PATCH', '/configurations/billing:prod', { application: 'elsewhere' })).statusCode, 422, 'it is not moved in silence')
+})
+
+t.test('lists of tags are read as HTTP writes them', async (t) => {
+  const app = await billing(t)
+  await app.call('PUT', '/configurations/billing:prod', {})
+  const put = async (tags: string) => (await app.call('PUT', '/configurations/billing:prod', {}, { 'if-match': tags })).statusCode
+  for (const tags of ['"v1",', ', "a,b" ,"v1"', '"v1"']) t.equal(await put(tags), 200, tags)
+  for (const tags of ['"v01"', '"a,b"', '"v1x"', 'W/"v1"']) t.equal(await put(tags), 412, tags)
+  for (const tags of ['v1', '"v1" "v2"', '"v1', '*, "v1"', ',']) t.equal(await put(tags), 400, tags)
+})
+
+t.test('a page of large configurations ends before it is too large, and goes on', async (t) => {
+  const app = await billing(t)
+  const values = { text: 'x'.repeat(900_000) }
+  for (let n = 0; n < 12; n++) await app.call('PUT', `/configurations/billing:c${String(n).padStart(2, '0')}`, { values })
+  const seen: string[] = []
+  let pages = 0
+  for (let cursor = ''; ;pages++) {
+    const page = await app.call('GET', `/configurations?include=values&limit=500${cursor}`)
+    t.ok(page.body.length < 10_000_000, `${page.body.length} bytes`)
+    const { items, next_cursor: next } = page.json()
+    seen.push(...items.map(({ name }: { name: string }) => name))
+    if (next === null) break
+    cursor = `&cursor=${String(next)}`
+  }
+  t.equal(pages, 1, 'two pages')
+  t.same(seen, Array.from({ length: 12 }, (_, n) => `c${String(n).padStart(2, '0')}`))
+  t.equal((await app.call('GET', '/configurations?limit=500')).json().items.length, 12, 'without values it is one page')
+})
+
+t.test('an object as large as is accepted can still be patched', async (t) => {
+  const app = await billing(t)
+  const values = `{"t":"${'x'.repeat(1_048_000)}"}`
+  t.equal((await app.call('PUT', '/configurations/billing:large', `{"values":${values}}`)).statusCode, 201)
+  t.equal((await app.call('PATCH', '/configurations/billing:large', { description: 'large' })).statusCode, 200)
+  t.equal((await app.call('PATCH', '/configurations/billing:large', { values: { more: 'x'.repeat(200_000) } })).statusCode, 413)
+})

@@ -123,6 +123,8 @@ t.test('what is not HTTP is answered on the socket, and the service goes on', as
     ['a header that goes on in the next line', `${head}X-A: 1\r\n 2\r\n\r\n`, /^HTTP\/1\.1 400 /],
     ['a bare line feed in a chunk', `${head}Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n`, /^HTTP\/1\.1 400 /],
     ['a negative length', `${head}Content-Length: -1\r\n\r\n`, /^HTTP\/1\.1 400 /],
+    ['a request without Host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['a proxy request', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', /^HTTP\/1\.1 400 /]
   ]
   for (const [name, text, expected] of cases) {
@@ -133,4 +135,57 @@ t.test('what is not HTTP is answered on the socket, and the service goes on', as
     t.match(answer, /"type":"\/problems\//, name)
   }
   t.equal((await app.call('GET', '/applications')).json().items.length, 0)
+})
+
+t.test('a request that garbage follows is answered itself, before the garbage', async (t) => {
+  const app = await testApp(t)
+  await app.server.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.server.address() as { port: number }
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write('POST /api/v1/applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"name":"r2"}GARBAGE\r\n\r\n')
+    })
+    let received = ''
+    socket.on('data', (data) => { received += data.toString() }).on('close', () => { resolve(received) }).on('error', reject)
+  })
+  t.match(answer, /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 400 /)
+  t.equal((await app.call('GET', '/applications/r2')).statusCode, 200)
+})
+
+t.test('a request with very many faults is refused in time that grows no faster than its size', async (t) => {
+  const app = await testApp(t)
+  const time = async (body: string): Promise<number> => {
+    const begun = performance.now()
+    const answer = await app.call('POST', '/configurations', body)
+    t.equal(answer.statusCode, 400)
+    t.ok(answer.body.length < 200_000, 'the answer is not a multiple of the request')
+    return performance.now() - begun
+  }
+  const many = (n: number): string[] => [
+    JSON.stringify({ application: 'a', name: 'x', extends: Array(n).fill(1) }),
+    JSON.stringify({ application: 'a', name: 'x', links: Array.from({ length: 100 }, () => Object.fromEntries(Array.from({ length: n / 1000 }, (_, key) => [`k${key}`, 1]))) }),
+    JSON.stringify(Object.fromEntries(Array.from({ length: n }, (_, key) => [`k${key}`, 1]))),
+    `{"${'k'.repeat(n)}":1}`
+  ]
+  const [small, large] = [many(10_000), many(80_000)]
+  for (const [index, body] of large.entries()) {
+    await time(small[index] ?? '')
+    const ratio = await time(body) / Math.max(await time(small[index] ?? ''), 5)
+    t.ok(ratio < 40, `eight times the size takes ${ratio.toFixed(1)} times as long`)
+  }
+})
+
+t.test('parameters that PostgreSQL could not take are refused', async (t) => {
+  const app = await testApp(t)
+  await app.call('POST', '/applications', { name: 'a', labels: { constructor: 'x' } })
+  const cursor = (key: unknown): string => Buffer.from(JSON.stringify(key)).toString('base64url')
+  for (const path of [
+    '/applications?label=%00=x', '/applications?label=a%00', '/applications?label=a=%00', '/applications?label=',
+    `/applications?cursor=${cursor(['a\0'])}`, `/configurations?cursor=${cursor(['\0', 'b'])}`, `/configurations?cursor=${cursor(['a'])}`,
+    `/applications/a/versions?cursor=${cursor([2147483648])}`, `/applications/a/versions?cursor=${cursor([-9007199254740991])}`, `/applications/a/versions?cursor=${cursor([1.5])}`
+  ]) t.equal((await app.call('GET', path)).statusCode, 400, path)
+  const whole = `/configurations?include=values&application=01a1fdc6-ff6e-7afd-a247-e8bcd4391033&name=c&label=a=1&label=a&cursor=${cursor(['app1', 'b'])}`
+  for (const path of [whole, `${whole}&label=a=2`, `${whole}&label=a=2&label=b=1&label=b=2`]) t.equal((await app.call('GET', path)).statusCode, 200, path)
+  t.equal((await app.call('GET', '/applications?label=constructor=x')).json().items.length, 1)
+  t.equal((await app.call('GET', '/applications?label=toString')).json().items.length, 0)
 })

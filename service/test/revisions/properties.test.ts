@@ -138,15 +138,9 @@ t.test('concurrent merge patches of one configuration all take effect', async (t
   const app = await testApp(t)
   await app.call('POST', '/applications', { name: 'a' })
   await app.call('PUT', '/configurations/a:x', {})
-  const patch = async (n: number): Promise<void> => {
-    for (;;) {
-      const answer = await app.call('PATCH', '/configurations/a:x', { values: { [`k${n}`]: n } })
-      if (answer.statusCode === 200) return
-      t.match(answer.json(), { status: 503, type: '/problems/overloaded' })
-    }
-  }
-  await Promise.all(Array.from({ length: 12 }, async (_, n) => { await patch(n) }))
+  const answers = await Promise.all(Array.from({ length: 60 }, async (_, n) => await app.call('PATCH', '/configurations/a:x', { values: { [`k${n}`]: n } })))
+  t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
   const { values, version } = (await app.call('GET', '/configurations/a:x')).json()
-  t.same(values, Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`k${n}`, n])))
-  t.equal(version, 13)
+  t.same(values, Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`k${n}`, n])))
+  t.equal(version, 61)
 })
