@@ -182,14 +182,18 @@ async function stopInOrder (running: Running): Promise<number> {
     if (!inTime) options.complain(`The service did not drain within ${settings?.shutdownTimeoutMs} ms (SHUTDOWN_TIMEOUT_MS) and was killed.`)
     return inTime
   })
+  let killed = false
   const hurried = stop.hurried.then(async () => {
+    killed = true
     options.complain('Asked twice: killing the service' +
       (database === undefined ? '' : ', and ending PostgreSQL at once; the next start recovers from its journal'))
     await service?.kill()
     await database?.stop({ now: true })
     return false
   })
-  const inTime = await Promise.race([orderly, hurried])
+  // The orderly way ends as well once the service has been killed, sometimes first.
+  const inTime = await Promise.race([orderly, hurried]) && !killed
+  if (killed) await hurried
   if (inTime) options.say('Stopped.')
   return inTime ? 0 : stop.exitCode()
 }
