@@ -4,6 +4,7 @@ import { describeDatabase, message } from './database/pool.js'
 import { readSettings, SettingsError, type Settings } from './env.js'
 import { version } from './package.js'
 import { createLog, type Log } from './telemetry/log.js'
+import { complaints } from './telemetry/preload.js'
 
 // The SDK's own listener would shut telemetry down at once and lose what is under way.
 process.removeAllListeners('SIGTERM')
@@ -22,6 +23,7 @@ async function main (): Promise<void> {
   }
   const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT })
   log.info(`config-service ${version} starts`, { 'event.name': 'service.start', environment: settings.OTEL_ENVIRONMENT, database: describeDatabase(settings.DATABASE_URL) })
+  for (const { message } of complaints) log.warn(message, { 'event.name': 'telemetry.setting' })
   const app = await createApp({ settings, log })
 
   let stopping: Promise<void> | undefined
