@@ -25,10 +25,17 @@ export function createSchemaCheck (engine: SchemaEngine): SchemaCheck {
       }
     } catch (error) {
       if (error instanceof SchemaBusyError) throw new Problem('overloaded', 'Too many schema checks are waiting. Nothing was stored.', { cause: error })
-      if (error instanceof SchemaBudgetError) throw refused('invalid-schema', [{ in: 'body', path: '/schema', message: `${error.message}; make it simpler` }])
+      if (error instanceof SchemaBudgetError) throw overrun(error)
       throw error
     }
   }
+}
+
+function overrun (error: SchemaBudgetError): Problem {
+  // No schema is to blame when the values alone were too much.
+  return error.phase === 'check' && error.schema === undefined
+    ? refused('invalid-values', [{ in: 'body', path: '/values', message: error.message }])
+    : refused('invalid-schema', [{ in: 'body', path: '/schema', message: `${error.message}; make it simpler` }])
 }
 
 function refused (slug: 'invalid-schema' | 'invalid-values', faults: Fault[]): Problem {

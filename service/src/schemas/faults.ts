@@ -1,5 +1,7 @@
 import type { EvaluationPlugin, ValidationContext } from '@hyperjump/json-schema/experimental'
 import type { JsonNode } from '@hyperjump/json-schema/instance/experimental'
+import type { Allowance } from './allowance.js'
+import { ContainerNode } from './instance.js'
 import { messagesFor } from './messages.js'
 import type { SchemaFault } from './prepare.js'
 
@@ -25,6 +27,12 @@ interface Context extends ValidationContext {
 /** More than is ever reported is not kept, whatever a schema multiplies. */
 const kept = 200
 
+/** One object or array is looked at by no more schemas than this: whatever asks for more is doubling its work. */
+const mostVisits = 10_000
+
+/** The schema looks at one part of the values again and again. */
+export class RepetitionError extends Error {}
+
 /** Keywords that report themselves, not what their subschemas found. */
 const opaque = new Set(['not', 'contains'])
 
@@ -34,6 +42,16 @@ const opaque = new Set(['not', 'contains'])
  */
 export class FaultCollector implements EvaluationPlugin<Context> {
   #last: Context | undefined
+
+  beforeSchema (_url: string, instance: JsonNode): void {
+    // The visits of other values are those of what contains them, times what prepare.ts bounds.
+    if (!(instance instanceof ContainerNode)) return
+    if (instance.visitor !== this) {
+      instance.visitor = this
+      instance.visits = 0
+    }
+    if (++instance.visits > mostVisits) throw new RepetitionError()
+  }
 
   afterKeyword ([, address, value]: [string, string, unknown], instance: JsonNode, context: Context, valid: boolean, schemaContext: Context, { simpleApplicator = false }: { simpleApplicator?: boolean }): void {
     if (valid) return
@@ -61,17 +79,26 @@ export class FaultCollector implements EvaluationPlugin<Context> {
     if (branches.length < kept) branches.push(leaves)
   }
 
-  /** The faults of the evaluation that ended last, at most `limit`, no two the same. */
-  faults (limit: number): SchemaFault[] {
-    const faults = new Map<string, SchemaFault>()
+  /** The faults of the evaluation that ended last, as far as they are allowed, no two the same. */
+  faults (allowance: Allowance): SchemaFault[] {
+    return allowance.admitAll(this.#distinct())
+  }
+
+  * #distinct (): Generator<SchemaFault> {
+    // By the node and not its path, of which a long one is shortened.
+    const known = new Map<JsonNode, Set<string>>()
     for (const leaf of this.#last?.branches?.flat() ?? []) {
       const { path, texts } = describe(leaf)
       const schemaPath = decodeURI(leaf.address.slice(leaf.address.indexOf('#') + 1))
+      const here = known.get(leaf.instance) ?? new Set()
+      known.set(leaf.instance, here)
       for (const message of texts) {
-        if (faults.size < limit) faults.set(`${path}\n${schemaPath}\n${message}`, { path, message, schema_path: schemaPath })
+        const cause = `${schemaPath}\n${message}`
+        if (here.has(cause)) continue
+        here.add(cause)
+        yield { path, message, schema_path: schemaPath }
       }
     }
-    return [...faults.values()]
   }
 }
 

@@ -30,16 +30,44 @@ export function canonicalText (value: Json): string {
 
 /** Where the value first nests deeper than `limit` objects and arrays, or undefined when it does not. */
 export function tooDeepAt (value: Json, limit: number): string | undefined {
-  // Own stack: the value may nest deeper than the call stack allows.
-  const rest: Array<{ value: Json, depth: number, pointer: string }> = [{ value, depth: 1, pointer: '' }]
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    if (typeof next.value !== 'object' || next.value === null) continue
-    if (next.depth > limit) return next.pointer
-    for (const [key, child] of Object.entries(next.value)) {
-      if (typeof child === 'object') rest.push({ value: child, depth: next.depth + 1, pointer: append(next.pointer, key) })
-    }
+  if (typeof value !== 'object' || value === null) return undefined
+  // Own stack: the value may nest deeper than the call stack allows. It holds one entry for each level, not for each value.
+  const open: Level[] = [levelOf(value)]
+  for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
+    if (open.length > limit) return open.slice(0, -1).map(({ keys, next }) => keys === undefined ? next - 1 : keys[next - 1] as string).reduce<string>(append, '')
+    const child = nextContainer(level)
+    if (child === undefined) open.pop()
+    else open.push(levelOf(child))
   }
   return undefined
+}
+
+/** An object (with its `keys`) or an array on the way down, and which of its values comes next. */
+interface Level { container: Json[] | JsonObject, keys: string[] | undefined, next: number }
+
+function levelOf (container: Json[] | JsonObject): Level {
+  return { container, keys: Array.isArray(container) ? undefined : Object.keys(container), next: 0 }
+}
+
+function nextContainer (level: Level): Json[] | JsonObject | undefined {
+  const { container, keys } = level
+  const length = keys?.length ?? (container as Json[]).length
+  while (level.next < length) {
+    const child = keys === undefined ? (container as Json[])[level.next] : (container as JsonObject)[keys[level.next] as string]
+    level.next++
+    if (typeof child === 'object' && child !== null) return child
+  }
+  return undefined
+}
+
+/** Pointers in answers are not longer than this. */
+export const longestPointer = 1000
+
+/** Text bounded to `limit` characters: the beginning and the end of a longer one, with … between. */
+export function shortenMiddle (text: string, limit: number): string {
+  if (text.length <= limit) return text
+  const end = (limit - 1) >> 1
+  return `${text.slice(0, limit - 1 - end).toWellFormed()}…${text.slice(-end).toWellFormed()}`
 }
 
 /** Text bounded to `limit` characters, for messages. */

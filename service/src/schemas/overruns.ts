@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto'
-
-/** Remembers texts by their hash for some time, the oldest forgotten first when there are more than `max`. */
+/** Remembers keys for some time, the oldest forgotten first when there are more than `max`. */
 export class Overruns {
   #until = new Map<string, number>()
   readonly #forMs: number
@@ -11,22 +9,21 @@ export class Overruns {
     this.#max = max
   }
 
-  add (text: string): void {
-    const hash = hashOf(text)
-    this.#until.delete(hash)
-    this.#until.set(hash, Date.now() + this.#forMs)
+  add (key: string): void {
+    this.#until.delete(key)
+    this.#until.set(key, Date.now() + this.#forMs)
     for (const [oldest, until] of this.#until) {
       if (this.#until.size <= this.#max && until > Date.now()) return
       this.#until.delete(oldest)
     }
   }
 
-  has (text: string): boolean {
-    // Hashing costs; most of the time there is nothing to look for.
-    return this.#until.size > 0 && (this.#until.get(hashOf(text)) ?? 0) > Date.now()
+  has (key: string): boolean {
+    return (this.#until.get(key) ?? 0) > Date.now()
   }
-}
 
-function hashOf (text: string): string {
-  return createHash('sha256').update(text).digest('base64')
+  /** False when there is nothing to look for. */
+  get any (): boolean {
+    return this.#until.size > 0
+  }
 }

@@ -16,6 +16,9 @@ export interface SchemaFault {
  */
 const longestChain = 64
 
+/** How many subschemas may look at one value because of one schema, each counted as often as there are ways to it. */
+const mostApplications = 10_000
+
 /**
  * Looks at every subschema of a schema. Gives the faults the meta-schema cannot see (references, patterns, `$id`), and
  * the schema as the validator gets it: only keywords it knows, each reference resolved to the pointer of its target, and
@@ -30,6 +33,7 @@ export function prepareSchema ({ root, dialect }: { root: Json, dialect: Dialect
   const schema = visit(root, '')
   for (const reference of references) resolve(reference)
   if (faults.length === 0) faults.push(...circles(schemas))
+  if (faults.length === 0) faults.push(...multiplied(schemas))
   return { faults, schema }
 
   function visit (value: Json, pointer: string): Json {
@@ -151,6 +155,28 @@ function circles (schemas: ReadonlyMap<string, { edges: Edge[] }>): SchemaFault[
     open.delete(pointer)
     lengths.set(pointer, longest)
     return longest
+  }
+}
+
+/** The first schema that makes too many others look at the same value. There are no circles any more. */
+function multiplied (schemas: ReadonlyMap<string, { edges: Edge[] }>): SchemaFault[] {
+  const counts = new Map<string, number>()
+  let found: string | undefined
+  for (const pointer of schemas.keys()) {
+    count(pointer)
+    if (found !== undefined) return [{ path: found, message: `one value would be checked more than ${mostApplications} times here, because references and nested keywords multiply each other` }]
+  }
+  return []
+
+  function count (pointer: string): number {
+    const known = counts.get(pointer)
+    if (known !== undefined) return known
+    let total = 1
+    for (const { target } of schemas.get(pointer)?.edges ?? []) total += count(target)
+    // The innermost place of all that are too much.
+    if (total > mostApplications) found ??= pointer
+    counts.set(pointer, total)
+    return total
   }
 }
 

@@ -8,8 +8,8 @@ export type Request =
 export type Response =
   | { kind: 'ready' }
   | { kind: 'done', id: number, faults: Array<SchemaFault & { schema: number }> }
-  /** The job ran out of the call stack, or failed in a way nobody foresaw. */
-  | { kind: 'failed', id: number, reason: 'stack' | 'crash', message: string }
+  /** The job looked at one value too often, ran out of the call stack, or failed in a way nobody foresaw. */
+  | { kind: 'failed', id: number, reason: 'repetition' | 'stack' | 'crash', message: string }
 
 export interface WorkerSetup { progress: Int32Array }
 

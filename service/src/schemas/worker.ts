@@ -1,13 +1,15 @@
 import './no-code-generation.js'
 import { parentPort, workerData } from 'node:worker_threads'
+import { Allowance } from './allowance.js'
 import { dialects } from './dialects.js'
-import { tooDeepAt, type Json } from './json.js'
-import { loadSchema, toInstance, valueFaults, type Loaded } from './load.js'
+import { RepetitionError } from './faults.js'
+import { toInstance } from './instance.js'
+import { longestPointer, shortenMiddle, tooDeepAt, type Json } from './json.js'
+import { loadSchema, valueFaults, type Loaded } from './load.js'
 import type { SchemaFault } from './prepare.js'
 import { jobCell, schemaCell, type Request, type Response, type WorkerSetup } from './protocol.js'
 import { TextCache } from './text-cache.js'
 
-const mostFaults = 100
 /** The engine's callers accept 32 levels; here the bound only keeps the call stack safe. */
 const deepestValues = 64
 
@@ -32,7 +34,7 @@ async function answer (request: Request): Promise<void> {
   try {
     response = { kind: 'done', id, faults: request.phase === 'inspect' ? await inspect(request.schemaTexts) : await check(request) }
   } catch (error) {
-    response = { kind: 'failed', id, reason: error instanceof RangeError ? 'stack' : 'crash', message: String(error) }
+    response = { kind: 'failed', id, reason: reasonOf(error), message: String(error) }
   }
   Atomics.store(progress, jobCell, 0)
   reply(response)
@@ -48,16 +50,16 @@ async function check ({ valuesText, schemaTexts }: { valuesText: string, schemaT
   const values = parse(valuesText)
   if (values === undefined) return [{ schema: 0, path: '', message: 'the values are not JSON' }]
   const deep = tooDeepAt(values, deepestValues)
-  if (deep !== undefined) return [{ schema: 0, path: deep, message: `the values nest deeper than ${deepestValues} levels` }]
+  if (deep !== undefined) return [{ schema: 0, path: shortenMiddle(deep, longestPointer), message: `the values nest deeper than ${deepestValues} levels` }]
   const instance = toInstance(values)
+  const allowance = new Allowance()
   for (const [schema, text] of schemaTexts.entries()) {
     const { faults, compiled } = await load(text, schema)
-    const limit = mostFaults - found.length
     const more = compiled === undefined
-      ? faults.slice(0, limit).map(({ path, message }) => ({ path: '', message: `the schema itself cannot be used: ${message}`, schema_path: path }))
-      : valueFaults({ compiled, value: instance, limit })
+      ? allowance.admitAll(faults.map(({ path, message }) => ({ path: '', message: `the schema itself cannot be used: ${message}`, schema_path: path })))
+      : valueFaults({ compiled, value: instance, allowance })
     found.push(...more.map(fault => ({ ...fault, schema })))
-    if (found.length >= mostFaults) break
+    if (allowance.spent) break
   }
   return found
 }
@@ -79,6 +81,11 @@ async function warmUp (): Promise<void> {
   for (const { address } of dialects) {
     await check({ valuesText: values, schemaTexts: [JSON.stringify({ $schema: address, properties, required: ['q'] })] })
   }
+}
+
+function reasonOf (error: unknown): 'repetition' | 'stack' | 'crash' {
+  if (error instanceof RepetitionError) return 'repetition'
+  return error instanceof RangeError ? 'stack' : 'crash'
 }
 
 function parse (text: string): Json | undefined {

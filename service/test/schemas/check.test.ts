@@ -72,6 +72,30 @@ t.test('says which schema it was, and tells at most 100 faults', async t => {
   t.equal(new Set(faults.map(fault => fault.schema + fault.path)).size, 100)
 })
 
+t.test('keeps the list of faults short, however long the names', async t => {
+  const long = (end: string) => 'k'.repeat(200_000) + end + 'k'.repeat(200_000)
+  const items = Array.from({ length: 200 }, () => 1)
+  const faults = await check({ [long('a')]: items, [long('b')]: items }, { additionalProperties: { items: { type: 'string' } } })
+  t.ok(faults.length > 30 && faults.length < 100)
+  t.ok(JSON.stringify(faults).length < 128 * 1024)
+  t.ok(faults.every(({ path }) => path.length <= 1000))
+  t.match(faults[0]?.path, /^\/k+…k+\/0$/)
+  // Two whose paths are the same once they are shortened are still two.
+  t.equal((await check({ [long('a')]: 1, [long('b')]: 1 }, { additionalProperties: { type: 'string' } })).length, 2)
+  const name = 'n'.repeat(30_000)
+  const nested = await check(Array.from({ length: 200 }, () => ({ [name]: 1 })), { items: { properties: { [name]: { type: 'string' } } } })
+  t.ok(nested.length > 20)
+  t.ok(JSON.stringify(nested).length < 128 * 1024)
+  t.match(nested[0], { path: /^\/0\/n+…n+$/, schema_path: /^\/items\/properties\/n+…n+\/type$/ })
+})
+
+t.test('points at deep members and names whose keys need escapes', async t => {
+  t.same(await short({ 'a/b': [{ '~': { 'c"%': 1 } }] }, { additionalProperties: { items: { additionalProperties: { propertyNames: { maxLength: 1 }, additionalProperties: { type: 'string' } } } } }), [
+    '/a~1b/0/~0/c"% | /additionalProperties/items/additionalProperties/propertyNames/maxLength | the name of this member must have at most 1 character',
+    '/a~1b/0/~0/c"% | /additionalProperties/items/additionalProperties/additionalProperties/type | must be a string'
+  ])
+})
+
 t.test('reports a cause once that is reached in several ways', async t => {
   t.same(await short(1, { allOf: [{ $ref: '#/$defs/s' }, { $ref: '#/$defs/s' }], $defs: { s: { type: 'string' } } }), [' | /$defs/s/type | must be a string'])
 })

@@ -73,6 +73,37 @@ const refusals: Array<[title: string, schema: unknown, path: string, message: Re
   ['a name that is not Unicode', '{"properties":{"\\ud800":true}}', '/properties', /not well-formed Unicode/]
 ]
 
+const doubling = (levels: number, keyword = 'allOf') => ({
+  $defs: Object.fromEntries(Array.from({ length: levels + 1 }, (_, i) => [`d${i}`, i < levels ? { [keyword]: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }] } : {}]))
+})
+
+t.test('refuses references and keywords that multiply each other, in the innermost place', async t => {
+  for (const keyword of ['allOf', 'anyOf', 'oneOf']) {
+    const faults = await inspect(doubling(26, keyword))
+    t.same(faults, [{ path: '/$defs/d14', message: 'one value would be checked more than 10000 times here, because references and nested keywords multiply each other' }], keyword)
+  }
+  const bomb = { $defs: { ...doubling(26).$defs, d20: { if: { $ref: '#/$defs/d21' }, then: { dependentSchemas: { a: { $ref: '#/$defs/d21' } } }, else: { not: { $ref: '#/$defs/d21' } } } } }
+  t.match(await inspect(bomb), [{ path: '/$defs/d15' }])
+  t.match(await inspect({ $schema: draft07, ...doubling(26) }), [{ path: '/$defs/d14' }])
+})
+
+t.test('accepts many alternatives and common parts', async t => {
+  t.same(await inspect(doubling(11)), [])
+  t.same(await inspect({ anyOf: Array.from({ length: 400 }, (_, i) => ({ allOf: [{ $ref: '#/$defs/common' }, { properties: { kind: { const: i } } }] })), $defs: { common: { $ref: '#/$defs/d0' }, ...doubling(2).$defs } }), [])
+  // Each part of the values is checked once by this, however deep they nest.
+  t.same(await inspect({ properties: { a: { $ref: '#' }, b: { $ref: '#' } }, items: { $ref: '#' }, additionalProperties: { $ref: '#' } }), [])
+})
+
+t.test('keeps the list of faults short, however long the names', async t => {
+  const long = 'k'.repeat(10_000)
+  const faults = await inspect({ properties: { [long]: { allOf: Array.from({ length: 500 }, () => ({ type: 'x' })) } } })
+  t.ok(faults.length > 30)
+  t.ok(JSON.stringify(faults).length < 128 * 1024)
+  for (const { path } of faults) t.match(path, /^\/properties\/k+…k+\/allOf\/\d+\/type$/)
+  t.ok(faults.every(({ path }) => path.length <= 1000))
+  t.match(await inspect(`{"properties":{"${long}":${'['.repeat(50)}${']'.repeat(50)}}}`), [{ path: /^.{400,500}….{400,500}$/ }])
+})
+
 t.test('refuses with the exact place and a plain reason', async t => {
   for (const [title, schema, path, message] of refusals) {
     const faults = await inspect(schema)

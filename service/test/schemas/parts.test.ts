@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { Worker } from 'node:worker_threads'
 import path from 'node:path'
 import t from 'tap'
+import { fromJs, value, type JsonNode } from '@hyperjump/json-schema/instance/experimental'
+import { Allowance } from '../../src/schemas/allowance.js'
 import { formats } from '../../src/schemas/formats.js'
+import { toInstance } from '../../src/schemas/instance.js'
 import { append, canonicalText, pointerKeys, tooDeepAt, type Json } from '../../src/schemas/json.js'
 import { isMultiple } from '../../src/schemas/keywords.js'
 import { Overruns } from '../../src/schemas/overruns.js'
@@ -30,6 +33,32 @@ t.test('depth is counted in objects and arrays', async t => {
   t.equal(tooDeepAt(1, 1), undefined)
   t.equal(tooDeepAt([[1]], 2), undefined)
   t.equal(tooDeepAt({ a: [{ b: null }] }, 2), '/a/0')
+  t.equal(tooDeepAt({ a: [1], 'b/': [[], 'x', { c: {} }] }, 3), '/b~1/2/c')
+  const depth = (value: Json): number => typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0
+  fc.assert(fc.property(json, value => tooDeepAt(value, depth(value)) === undefined && (depth(value) === 0 || tooDeepAt(value, depth(value) - 1) !== undefined)))
+})
+
+t.test('nodes say about a value what those of the library say', async () => {
+  const seen = (node: JsonNode): unknown => [node.type, node.pointer, value(node), node.parent?.pointer, node.children.map(seen)]
+  fc.assert(fc.property(json, value => JSON.stringify(seen(toInstance(value))) === JSON.stringify(seen(fromJs(value)))))
+})
+
+t.test('nodes are made when they are looked at, once', async t => {
+  const looked: string[] = []
+  const counted = new Proxy({ a: [1] }, { ownKeys: target => { looked.push('keys'); return Reflect.ownKeys(target) } })
+  const node = toInstance(counted)
+  t.same([node.type, looked], ['object', []])
+  t.equal(node.children, node.children)
+  t.same(looked, ['keys'])
+})
+
+t.test('an allowance admits so many faults and so many bytes of paths', async t => {
+  const fault = { path: '/é', message: '' }
+  t.equal(new Allowance({ faults: 3 }).admitAll(Array.from({ length: 9 }, () => fault)).length, 3)
+  t.equal(new Allowance({ bytes: 10 }).admitAll(Array.from({ length: 9 }, () => fault)).length, 3)
+  t.equal(new Allowance({ bytes: 10 }).admitAll(Array.from({ length: 9 }, () => ({ ...fault, schema_path: '/a' }))).length, 2)
+  const { path } = new Allowance().admit({ path: '/😀'.repeat(1000), message: '' }) ?? { path: '' }
+  t.ok(path.length <= 1000 && path.isWellFormed() && path.endsWith('/😀'))
 })
 
 t.test('a number is a multiple of a decimal step exactly when its digits say so', async () => {
