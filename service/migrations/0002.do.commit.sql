@@ -255,7 +255,7 @@ begin
   else
     select * into application from applications a where a.name = request.target_application;
     if not found then
-      return refused(request, case when creates then 'unknown-application' else 'not-found' end);
+      return refused(request, case when creates then 'unknown-application' else 'no-application' end);
     end if;
     if not creates then
       select * into current from configurations c

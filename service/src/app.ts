@@ -30,8 +30,8 @@ import type { Log } from './telemetry/log.js'
 export interface App {
   server: FastifyInstance
   committer: Committer
-  /** Opens the store: waits for the database, migrates. Rejects when that can never succeed. */
-  open (): Promise<void>
+  /** Opens the store: waits for the database, migrates. Rejects when that can never succeed. @returns false when closed meanwhile */
+  open (): Promise<boolean>
   /** Stops taking new work, finishes what is under way, closes the database. */
   close (): Promise<void>
 }
@@ -92,7 +92,7 @@ export async function createApp ({ settings, log, commit }: {
   const housekeeping = setInterval(() => { revisions.forgetExpired().catch(() => {}) }, HOUR_MS)
   housekeeping.unref()
 
-  async function open (): Promise<void> {
+  async function open (): Promise<boolean> {
     for (let pauseMs = 500; !closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         const client = await commits.connect()
@@ -105,14 +105,16 @@ export async function createApp ({ settings, log, commit }: {
         }
         await reader.rows('store-open', 'select 1 as one', [])
         health.opened()
-        return
+        return true
       } catch (error) {
+        if (closing.signal.aborted) return false
         const cause = error instanceof Problem ? error.cause : error
         if (!isUnavailable(cause)) throw cause
-        log.warn(`waiting for the database at ${describeDatabase(settings.DATABASE_URL)}: ${message(cause)}; trying again in ${pauseMs / 1000} s`, { 'event.name': 'database.waiting' })
+        log.warn(`waiting for the database at ${describeDatabase(settings.DATABASE_URL)}: ${message(cause)}; requests are answered with 503 meanwhile; trying again in ${pauseMs / 1000} s`, { 'event.name': 'database.waiting' })
         await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => {})
       }
     }
+    return false
   }
 
   return {

@@ -187,6 +187,6 @@ export function summary (faults: readonly Fault[]): string {
   const [first] = faults
   if (first === undefined) return 'The request cannot be understood.'
   const where = first.path === '' ? `the ${first.in}` : `${first.in} ${first.path}`
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
+  const more = faults.length >= MAX_FAULTS ? ' (and many more)' : faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
   return `${where}: ${first.message}${more}`
 }

@@ -59,9 +59,10 @@ async function main (): Promise<void> {
     process.exit(1)
   }
   try {
-    await app.open()
+    if (!await app.open()) return
   } catch (error) {
-    log.error(`the store at ${describeDatabase(settings.DATABASE_URL)} cannot be opened: ${message(error)}`, { error, 'event.name': 'service.failed' })
+    // What the database says of a wrong password or name is enough; a stack would only bury it.
+    log.error(`the store at ${describeDatabase(settings.DATABASE_URL)} cannot be opened: ${message(error)}; see DATABASE_URL`, { 'event.name': 'service.failed', 'error.type': (error as { code?: string }).code ?? 'error' })
     stop('the store cannot be opened', 1)
     return
   }

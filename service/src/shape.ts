@@ -81,6 +81,10 @@ function messageOf (error: ErrorObject): string {
     case 'propertyNames': return 'is not a name that is possible here'
     case 'pattern':
     case 'anyOf': return rule ?? 'does not have a form that is known here'
+    case 'maxItems': return `has more than ${String(error.params.limit)} entries`
+    case 'maxProperties': return `has more than ${String(error.params.limit)} members`
+    case 'maxLength': return `is longer than ${String(error.params.limit)} characters`
+    case 'type': return `must be ${/^[aeio]/.test(String(error.params.type)) ? 'an' : 'a'} ${String(error.params.type)}`
     default: return error.message ?? 'is not valid'
   }
 }

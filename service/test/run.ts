@@ -13,6 +13,9 @@ async function run (wanted: string[]): Promise<number> {
     ? ['build/test/**/*.test.js']
     : wanted.flatMap((part) => [`build/test/${part}/**/*.test.js`, `build/test/**/*${part}*.test.js`])
   const database = await startTestServer()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => { void database.stop().finally(() => { process.exit(1) }) })
+  }
   try {
     const counts = await tap(patterns, database.url)
     for (const skip of counts.skips) console.log(`SKIPPED: ${skip}`)

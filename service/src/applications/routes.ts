@@ -28,10 +28,10 @@ export const applicationRoutes: FastifyPluginAsyncTypebox<{ service: Application
     schema: { tags, operationId: 'listApplications', summary: 'List applications, sorted by name', querystring: Type.Object({ ...ListQuery, name: NamePrefix, label: LabelQuery }), response: answers({ 200: ApplicationList }, 400, 503) }
   }, async (request, reply) => {
     const { limit = 50, cursor, name, label } = request.query
-    const [after] = cursor === undefined ? [] : decodeCursor(cursor, ['name'])
+    const [after] = cursor === undefined ? [] : decodeCursor(cursor, ['name'], { name, label })
     const { revision, value } = await service.list({ limit, ...whenGiven('name', name), ...whenGiven('label', label), ...whenGiven('after', after as string | undefined) })
     const last = value.items.at(-1)
-    const next = value.more && last !== undefined ? encodeCursor([JSON.parse(last.content).name]) : null
+    const next = value.more && last !== undefined ? encodeCursor([JSON.parse(last.content).name], { name, label }) : null
     return sendJson(reply, revision, `{"items":[${value.items.map(applicationText).join(',')}],"next_cursor":${JSON.stringify(next)}}`)
   })
 

@@ -11,14 +11,14 @@ const fields = {
   visibility: Type.Optional(Type.Enum(['private', 'shared'], { default: 'private', description: 'Whether configurations of other applications may extend those of this one' }))
 }
 
-export const CreateApplication = Type.Object({ name: Name, ...fields }, { additionalProperties: false })
+export const CreateApplication = Type.Object({ name: Name, ...fields }, { additionalProperties: false, examples: [{ name: 'billing', owner: 'team-payments' }] })
 
 /** PUT, and what a patch results in: the body of a GET fits, fields set by the server are ignored. */
 export const ReplaceApplication = Type.Object({
   name: Type.Optional(Name),
   ...fields,
   ...ServerSet('id', 'version', 'revision', 'created_at', 'updated_at', 'updated_by')
-}, { additionalProperties: false })
+}, { additionalProperties: false, examples: [{ description: 'Invoices and payments', owner: 'team-payments' }] })
 
 export const Application = Type.Object({
   id: Type.String({ format: 'uuid' }),

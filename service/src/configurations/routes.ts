@@ -43,12 +43,12 @@ export const configurationRoutes: FastifyPluginAsyncTypebox<{ service: Configura
     const { limit = 50, cursor, application, name, label, include } = request.query
     const target = application === undefined ? undefined : parseApplicationTarget(application)
     if (application !== undefined && target === undefined) throw malformed([{ in: 'query', path: 'application', message: 'must be an application\'s name or id' }])
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, ['name', 'name']) as unknown as readonly [string, string]
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, ['name', 'name'], { application, name, label }) as unknown as readonly [string, string]
     const { revision, value } = await service.list({
       limit, whole: include === 'values', ...whenGiven('application', target), ...whenGiven('name', name), ...whenGiven('label', label), ...whenGiven('after', after)
     })
     const last = value.items.at(-1)
-    const next = value.more && last !== undefined ? encodeCursor(last.reference.split(':')) : null
+    const next = value.more && last !== undefined ? encodeCursor(last.reference.split(':'), { application, name, label }) : null
     return sendJson(reply, revision, `{"items":[${value.items.map(configurationText).join(',')}],"next_cursor":${JSON.stringify(next)}}`)
   })
 

@@ -22,7 +22,7 @@ const fields = {
   description: Type.Optional(Type.String({ maxLength: 2000, default: '' })),
   values: Type.Optional(Type.Object({}, { default: {}, description: `Any JSON object up to ${MAX_VALUES_DEPTH} levels deep, kept exactly as sent; a null removes an inherited key` })),
   schema: Type.Optional(Type.Union([Type.Object({}), Type.Boolean(), Type.Null()], { default: null, rule: 'must be a JSON Schema: an object, true, false or null', description: 'JSON Schema for the resolved values, up to 64 KiB' })),
-  extends: Type.Optional(Type.Array(Type.Union([Type.String(), Reference], { rule: 'must be application:configuration, an id, or an object with id or reference' }), { maxItems: 32, default: [], description: 'What it inherits from; of siblings the later wins' })),
+  extends: Type.Optional(Type.Array(Type.Union([Type.String(), Reference], { rule: 'must be application:configuration, an id, or an object with id or reference' }), { maxItems: 32, default: [], description: 'What it inherits from: references or ids' })),
   links: Type.Optional(Type.Array(Link, { maxItems: 100, default: [] })),
   labels: Type.Optional(Labels),
   abstract: Type.Optional(Type.Boolean({ default: false, description: 'Only there to be extended: its own values are not checked against schemas' }))
@@ -33,7 +33,10 @@ const owner = {
   application_id: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$', rule: 'must be a UUID' }))
 }
 
-export const CreateConfiguration = Type.Object({ ...owner, name: Name, ...fields }, { additionalProperties: false })
+export const CreateConfiguration = Type.Object({ ...owner, name: Name, ...fields }, {
+  additionalProperties: false,
+  examples: [{ application: 'billing', name: 'prod', values: { db: { host: 'db.internal', port: 5432 } }, labels: { stage: 'prod' } }]
+})
 
 /** PUT, and what a patch results in: the body of a GET fits, fields set by the server are ignored. */
 export const ReplaceConfiguration = Type.Object({
@@ -41,7 +44,7 @@ export const ReplaceConfiguration = Type.Object({
   name: Type.Optional(Name),
   ...fields,
   ...ServerSet('id', 'reference', 'version', 'revision', 'created_at', 'updated_at', 'updated_by')
-}, { additionalProperties: false })
+}, { additionalProperties: false, examples: [{ values: { db: { host: 'db.internal', port: 5432 } }, labels: { stage: 'prod' } }] })
 
 export const Configuration = Type.Object({
   id: Type.String({ format: 'uuid' }),

@@ -27,7 +27,8 @@ export function markAnswers (app: FastifyInstance, head: Head): void {
     reply.headers({ traceparent: request.trace.traceparent, 'x-trace-id': request.trace.traceId, 'x-content-type-options': 'nosniff' })
   })
   app.addHook('onSend', async (_request, reply) => {
-    reply.headers({ 'x-config-revision': String(reply.revision ?? head.revision), 'x-config-epoch': head.epoch })
+    // Before the store has been opened there is nothing to say.
+    if (head.epoch !== '') reply.headers({ 'x-config-revision': String(reply.revision ?? head.revision), 'x-config-epoch': head.epoch })
   })
 }
 

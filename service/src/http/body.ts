@@ -26,6 +26,8 @@ export function readBodies (app: FastifyInstance): void {
     const { type, charset } = contentType(request)
     if (charset !== undefined && charset !== 'utf-8') throw unsupportedMediaType('The body must be in UTF-8.')
     if (type !== JSON_TYPE && request.method !== 'PATCH') throw unsupportedMediaType(`${type} is for PATCH; the body must be ${JSON_TYPE}.`)
+    // Some clients name a type whether they send a body or not.
+    if (bytes.length === 0 && (request.method === 'DELETE' || request.method === 'GET')) return undefined
     request.bodyBytes = bytes
     request.document = parse(bytes, { maxDepth: MAX_BODY_DEPTH })
     // Not JSON.parse: V8 14.6 can give keys with escapes a wrong name (nodejs/node#63785).
@@ -33,7 +35,7 @@ export function readBodies (app: FastifyInstance): void {
   })
   app.addHook('preParsing', async (request) => {
     const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') throw unsupportedMediaType('The body must be sent without a Content-Encoding.')
+    if (encoding !== undefined && encoding !== 'identity') throw unsupportedMediaType('The body must be sent without a Content-Encoding.', 'content-encoding')
   })
 }
 
@@ -46,7 +48,7 @@ export function documentOf (request: FastifyRequest): JsonObject {
 export function patchOf (request: FastifyRequest): Patch {
   const document = request.document as Json
   if (contentType(request).type === JSON_PATCH) return { kind: 'json', document }
-  if (!(document instanceof Map)) throw malformed([{ in: 'body', path: '', message: 'must be an object' }])
+  if (!(document instanceof Map)) throw malformed([{ in: 'body', path: '', message: 'must be an object; a JSON Patch is sent as application/json-patch+json' }])
   return { kind: 'merge', document }
 }
 

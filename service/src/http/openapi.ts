@@ -42,7 +42,7 @@ const HEADERS = {
   'if-match': Type.Optional(Type.String({ description: 'ETags of which one must be current, or * (must exist)' })),
   'if-none-match': Type.Optional(Type.String({ description: 'GET: ETags that are at hand already; PUT: * (must not exist)' })),
   idempotency: Type.Optional(Type.String({ maxLength: 128, description: 'The same key with the same request gives the stored answer for 24 hours' })),
-  message: Type.Optional(Type.String({ maxLength: 500, description: 'Why, percent-encoded' }))
+  message: Type.Optional(Type.String({ description: 'Why, percent-encoded; up to 500 characters when decoded' }))
 }
 const HEADER_NAMES = { 'if-match': 'if-match', 'if-none-match': 'if-none-match', idempotency: 'idempotency-key', message: 'x-change-message' }
 
@@ -61,9 +61,10 @@ export const rollbackBody = Type.Object({ version: Type.Integer({ minimum: 1, ma
 
 export const patchBody = {
   content: {
-    'application/merge-patch+json': { schema: Type.Object({}, { description: 'RFC 7396; application/json means the same' }) },
+    'application/merge-patch+json': { schema: Type.Object({}, { description: 'RFC 7396; application/json means the same', examples: [{ description: 'What it is for' }] }) },
+    'application/json': { schema: Type.Object({}, { description: 'RFC 7396', examples: [{ description: 'What it is for' }] }) },
     'application/json-patch+json': {
-      schema: Type.Array(Type.Object({ op: Type.Enum(['add', 'remove', 'replace', 'move', 'copy', 'test']), path: Type.String(), from: Type.Optional(Type.String()), value: Type.Optional(Type.Unknown()) }), { description: 'RFC 6902' })
+      schema: Type.Array(Type.Object({ op: Type.Enum(['add', 'remove', 'replace', 'move', 'copy', 'test']), path: Type.String(), from: Type.Optional(Type.String()), value: Type.Optional(Type.Unknown()) }), { description: 'RFC 6902', examples: [[{ op: 'replace', path: '/description', value: 'What it is for' }]] })
     }
   }
 } as unknown as TSchema
@@ -73,10 +74,10 @@ export async function describeApi (app: FastifyInstance, version: string): Promi
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'config-service', version, description: 'Applications own configurations; consumers read them and are told of changes. Problems are described at /problems.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      info: { title: 'config-service', version, description: 'Applications own configurations; every change has a revision and a history. Problems are described at /problems.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
       tags: [{ name: 'applications' }, { name: 'configurations' }, { name: 'history' }, { name: 'health' }]
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) }
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', deepLinking: true, tryItOutEnabled: true } })
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', deepLinking: true, tryItOutEnabled: true }, theme: { title: 'config-service', css: [{ filename: 'theme.css', content: '.swagger-ui .topbar { display: none }' }] } })
 }

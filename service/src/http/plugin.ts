@@ -34,12 +34,18 @@ async function plugin (app: FastifyInstance, { head, log, version }: { head: Hea
     return sendProblem(request, reply, problem)
   })
 
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()))
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(withoutRules(app.swagger())))
   app.get('/problems', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(problemIndex()))
   app.get<{ Params: { slug: string } }>('/problems/:slug', { schema: { hide: true } }, async (request, reply) => {
     if (!Object.hasOwn(problemTypes, request.params.slug)) throw new Problem('not-found', 'There is no such type of problem; /problems lists them all.')
     return reply.type('text/html; charset=utf-8').send(problemPage(request.params.slug as ProblemSlug))
   })
+}
+
+// `rule` is what a fault says; it is no part of OpenAPI.
+function withoutRules (description: object): unknown {
+  return JSON.parse(JSON.stringify(description, (key, value: unknown) => key === 'rule' && typeof value === 'string' ? undefined : value))
 }
 
 // The hooks are for every route, also for those registered outside of this plugin.

@@ -42,8 +42,8 @@ export function problemOf (error: unknown): Problem {
   return new Problem('internal-error', 'The service failed to answer; its log has the details under the trace_id.', { cause: error })
 }
 
-export function unsupportedMediaType (detail = 'The body must be application/json; for PATCH also application/merge-patch+json or application/json-patch+json.'): Problem {
-  return new Problem('unsupported-media-type', detail, { faults: [{ in: 'header', path: 'content-type', message: 'is not understood here' }] })
+export function unsupportedMediaType (detail = 'The body must be application/json; for PATCH also application/merge-patch+json or application/json-patch+json.', header = 'content-type'): Problem {
+  return new Problem('unsupported-media-type', detail, { faults: [{ in: 'header', path: header, message: 'is not understood here' }] })
 }
 
 /** The path of a URL without its query, which may hold what is nobody's business in a log. */

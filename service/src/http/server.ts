@@ -63,7 +63,8 @@ const underWay = new WeakMap<Socket, number>()
 const broken = new WeakMap<Socket, () => void>()
 
 function answerHeaders (trace: TraceIdentity, head: Head): Record<string, string> {
-  return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, 'x-config-revision': String(head.revision), 'x-config-epoch': head.epoch }
+  const store = head.epoch === '' ? {} : { 'x-config-revision': String(head.revision), 'x-config-epoch': head.epoch }
+  return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, ...store }
 }
 
 // What Node's parser refuses never becomes a request: the answer is written to the socket by hand, but not

@@ -19,8 +19,6 @@ export interface LauncherSettings {
   /** Where the metrics are to be had; nothing when they are off or go elsewhere. */
   metrics: { host: string, port: number, chosen: boolean } | undefined
   shutdownTimeoutMs: number
-  /** Whether callers need a token, so that the examples show one. */
-  needsToken: boolean
 }
 
 /**
@@ -32,7 +30,6 @@ export function readSettings (root: string, given: Environment, cwd: string): La
   const environment = { ...readEnvFile(join(root, '.env')), ...given }
   const value = (name: string) => environment[name] === '' ? undefined : environment[name]
   const host = value('HOST') ?? '127.0.0.1'
-  const access = value('ACCESS') ?? (isLoopback(host) ? 'open' : 'token')
   return {
     environment,
     host,
@@ -40,8 +37,7 @@ export function readSettings (root: string, given: Environment, cwd: string): La
     dataDir: resolve(given['DATA_DIR'] === undefined || given['DATA_DIR'] === '' ? root : cwd, value('DATA_DIR') ?? '.data'),
     databaseUrl: value('DATABASE_URL'),
     metrics: metricsOf(value),
-    shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000),
-    needsToken: access !== 'open'
+    shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000)
   }
 }
 
@@ -67,8 +63,4 @@ function metricsOf (value: (name: string) => string | undefined): LauncherSettin
 function portOf (text: string): number | undefined {
   const port = /^\d+$/.test(text) ? Number(text) : NaN
   return port > 0 && port < 65_536 ? port : undefined
-}
-
-function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
 }

@@ -20,7 +20,7 @@ export function welcome (url: string, settings: LauncherSettings, metricsPort: n
     '',
     'Try it: create an application, give it a configuration, read that back.',
     '',
-    ...examples(url, settings.needsToken),
+    ...examples(url),
     '',
     'Ctrl-C stops everything in order.',
     ''
@@ -42,15 +42,14 @@ function describe ({ version, port, folder }: EmbeddedDatabase, dataDir: string)
   return `PostgreSQL ${version} on 127.0.0.1:${port}${elsewhere}`
 }
 
-function examples (url: string, needsToken: boolean): string[] {
-  const token = needsToken ? ' -H "authorization: Bearer $ADMIN_TOKEN"' : ''
+function examples (url: string): string[] {
   const post = (path: string, body: unknown) => [
-    `  curl ${url}/api/v1/${path}${token} -H 'content-type: application/json' \\`,
+    `  curl ${url}/api/v1/${path} -H 'content-type: application/json' \\`,
     `    -d '${JSON.stringify(body)}'`
   ]
   return [
     ...post('applications', { name: 'billing' }),
     ...post('configurations', { application: 'billing', name: 'prod', values: { db: { host: 'db.internal', port: 5432 } } }),
-    `  curl ${url}/api/v1/configurations/billing:prod${token}`
+    `  curl ${url}/api/v1/configurations/billing:prod`
   ]
 }

@@ -8,6 +8,7 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
   const what = describe(request)
   switch (result.reason) {
     case 'not-found': return new Problem('not-found', `There is no ${what}.`)
+    case 'no-application': return new Problem('not-found', `There is no application ${request.target_application ?? ''}.`)
     case 'deleted': return new Problem('deleted', `The ${what} has been deleted.`)
     case 'name-taken': return new Problem('name-taken', `The name ${request.name ?? request.target_name ?? request.target_application ?? ''} is taken.`)
     case 'stale-version': {
@@ -15,9 +16,9 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
       return staleVersion(current as number | null)
     }
     case 'dependents-exist':
-      return new Problem('dependents-exist', `${String(detail?.dependents_count)} configurations extend the ${what}.`, { members: { ...detail } })
+      return new Problem('dependents-exist', `The ${what} is extended by others: ${String(detail?.dependents_count)}.`, { members: { ...detail } })
     case 'application-not-empty':
-      return new Problem('application-not-empty', `The ${what} still owns ${String(detail?.configurations_count)} configurations.`, { members: { ...detail } })
+      return new Problem('application-not-empty', `The ${what} still owns configurations: ${String(detail?.configurations_count)}.`, { members: { ...detail } })
     case 'circular-dependency': {
       const { self, edges } = detail as unknown as { self: string, edges: Array<[string, string]> }
       const cycle = findCycle(edges, self)
@@ -30,7 +31,7 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
     case 'repeated-parents': return invalid('/extends', 'names the same configuration more than once')
     case 'too-many-ancestors': return invalid('/extends', 'brings more than 1,000 ancestors')
     case 'name-differs': return invalid('/name', 'differs from the name in the path, where nothing exists that could be renamed')
-    case 'application-differs': return invalid(request.application_id === undefined ? '/application' : '/application_id', 'names another application; a configuration cannot be moved')
+    case 'application-differs': return invalid(request.application_name === undefined ? '/application_id' : '/application', 'names another application; a configuration cannot be moved')
     case 'idempotency-key-reused':
       return keyReused()
     default: throw new Error(`a change was refused for a reason without a problem: ${String(result.reason)}`)

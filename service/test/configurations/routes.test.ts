@@ -196,7 +196,10 @@ t.test('lists leave values and schema out unless asked, and filter', async (t) =
   t.same((await list('application=web')).map(({ reference }) => reference), ['web:prod'])
   t.same((await list('label=stage=prod&name=pr&application=billing')).map(({ reference }) => reference), ['billing:prod'])
   t.same(await list('application=nobody'), [])
-  for (const query of ['limit=0', 'limit=501', 'limit=x', 'cursor=x', 'cursor=WzFd', 'include=all', 'labl=x', 'application=A B', 'name=UPPER']) {
+  const { next_cursor: next } = (await app.call('GET', '/configurations?application=billing&limit=1')).json()
+  t.equal((await app.call('GET', `/configurations?application=billing&cursor=${String(next)}`)).json().items.length, 1)
+  t.equal((await app.call('GET', `/configurations?application=web&cursor=${String(next)}`)).statusCode, 400, 'a cursor goes on with its own list only')
+  for (const query of ['limit=0', 'limit=501', 'limit=x', 'cursor=x', 'cursor=WzFd', 'cursor=W10', 'include=all', 'labl=x', 'application=A B', 'name=UPPER']) {
     t.equal((await app.call('GET', `/configurations?${query}`)).statusCode, 400, query)
   }
 })

@@ -152,12 +152,21 @@ t.test('the service starts while the database is away, says so, and opens the st
   const early = await app.server.inject('/api/v1/applications')
   t.equal(early.statusCode, 503)
   t.match(early.json(), { type: '/problems/database-unavailable' })
+  t.notOk('x-config-epoch' in early.headers, 'no epoch is better than an empty one')
   t.match(lines[0], /^waiting for the database at 127\.0\.0\.1:\d+\/test_/)
   t.notMatch(lines.join('\n'), new RegExp(new URL(databaseUrl).password), 'the password is nobody\'s business')
   wall.mend()
   await opening
   t.equal((await app.server.inject('/api/v1/applications')).statusCode, 200)
   t.equal((await app.server.inject('/health/ready')).statusCode, 200)
+})
+
+t.test('a service that is closed while it waits for the database does not become ready', async (t) => {
+  const app = await createApp({ settings: readSettings({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x' }), log: createLog({ level: 'error', format: 'json', silent: true }) })
+  const opening = app.open()
+  await sleep(100)
+  await app.close()
+  t.equal(await opening, false)
 })
 
 t.test('a database that lets nobody in is said at once', async (t) => {
