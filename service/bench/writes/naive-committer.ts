@@ -54,8 +54,8 @@ async function decide (client: pg.ClientBase, request: ChangeRequest): Promise<C
     `"schema":${request.schema ?? 'null'},"extends":[],"links":${request.links},"labels":${request.labels},"abstract":${request.abstract}}`
   await client.query({
     name: 'naive-configuration',
-    text: `insert into configurations (id, application_id, name, description, values, schema, links, labels, abstract, version, revision, created_at, updated_at, updated_by)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $11, $12)`,
+    text: `insert into configurations (id, application_id, name, description, values, schema, links, labels, abstract, size_bytes, version, revision, created_at, updated_at, updated_by)
+      values ($1, $2, $3, $4, $5::json, $6, $7, $8, $9, octet_length($5::json::text), 1, $10, $11, $11, $12)`,
     values: [id, application.id, request.name, request.description, request.values, request.schema, request.links, request.labels, request.abstract, revision, at, request.author]
   })
   await client.query({
@@ -70,7 +70,7 @@ async function decide (client: pg.ClientBase, request: ChangeRequest): Promise<C
     values: [id, revision, application.id, reference, content]
   })
   await client.query({
-    name: 'naive-store', text: "update store set revision = $1 returning pg_notify('config_service', epoch || '.' || revision)", values: [revision]
+    name: 'naive-store', text: "update store set revision = $1, changed_at = now() returning pg_notify('config_service', epoch || '.' || revision)", values: [revision]
   })
   return {
     change_id: request.change_id,
