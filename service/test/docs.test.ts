@@ -23,3 +23,10 @@ t.test('every link of every document leads somewhere', async (t) => {
     }
   }
 })
+
+t.test('no document is only a heading', async (t) => {
+  for (const file of markdownFiles('.')) {
+    const lines = readFileSync(path.join(root, file), 'utf8').split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    t.ok(lines.length > 1, file)
+  }
+})
