@@ -65,6 +65,7 @@ function describe (error: ErrorObject, values: Record<string, unknown>): string 
   return `${name}:${shown} ${error.message ?? 'is not valid'}`
 }
 
-function isLoopback (host: string): boolean {
+/** Whether a name or address means this machine only. */
+export function isLoopback (host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }

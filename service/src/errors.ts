@@ -9,6 +9,12 @@ export const problemTypes = {
     errorType: 'validation',
     help: 'Something in the request does not have the shape that the interface asks for: the JSON itself, a field, a parameter or a header. Each entry of errors says where and what is wrong. Correct it and send the request again.'
   },
+  forbidden: {
+    status: 403,
+    title: 'This is not allowed',
+    errorType: 'forbidden',
+    help: 'Access is open to this machine, and to nobody else: Host must be a loopback name or address (localhost, 127.0.0.1, [::1]), and a web page that asks must have been served from one.'
+  },
   'not-found': {
     status: 404,
     title: 'There is no such thing',

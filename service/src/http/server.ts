@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
-import type { Server } from 'node:http'
+import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
+import { isLoopback } from '../env.js'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
@@ -44,6 +45,7 @@ export function guardConnections (app: FastifyInstance, head: Head): void {
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       throw malformed([{ in: 'header', path: 'host', message: 'is missing' }])
     }
+    refuseForeign(request.headers)
   })
   app.addHook('onResponse', async (request) => {
     const { socket } = request.raw
@@ -56,6 +58,23 @@ export function guardConnections (app: FastifyInstance, head: Head): void {
   app.server.on('connect', (_request, socket) => {
     refuseOnSocket(socket as Socket, new Problem('malformed-request', 'This is no proxy: CONNECT is not possible.'), head)
   })
+}
+
+/**
+ * Whoever reaches the address may do everything, so a web page must not: one whose name has been pointed at
+ * this machine (DNS rebinding) sends its own name as Host, one that posts from elsewhere its own Origin.
+ */
+function refuseForeign ({ host, origin }: IncomingHttpHeaders): void {
+  if (host !== undefined && !isLoopback(hostname(`http://${host}`))) {
+    throw new Problem('forbidden', 'Host names another machine; only loopback names and addresses are served.', { faults: [{ in: 'header', path: 'host', message: 'is not a loopback name or address' }] })
+  }
+  if (origin !== undefined && !isLoopback(hostname(origin))) {
+    throw new Problem('forbidden', 'Requests that web pages of other origins make are not served.', { faults: [{ in: 'header', path: 'origin', message: 'is not of this machine' }] })
+  }
+}
+
+function hostname (url: string): string {
+  return URL.parse(url)?.hostname.replace(/^\[|\]$/g, '') ?? ''
 }
 
 // Requests that wait for their answer on a connection, and what to write once they have it.

@@ -115,10 +115,10 @@ t.test('what is not HTTP is answered on the socket, and the service goes on', as
     socket.setTimeout(5000, () => { socket.destroy() })
     socket.on('data', (data) => { received += data.toString() }).on('close', () => { resolve(received) }).on('error', reject)
   })
-  const head = 'POST /api/v1/applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const head = 'POST /api/v1/applications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
   const cases: Array<[string, string, RegExp]> = [
     ['10,000 headers', `${head}${Array.from({ length: 10_000 }, (_, n) => `x-${n}: 1`).join('\r\n')}\r\n\r\n`, /^HTTP\/1\.1 431 /],
-    ['a length and chunks', `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n`, /^HTTP\/1\.1 400 /],
+    ['a length and chunks', `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n`, /^HTTP\/1\.1 400 /],
     ['two lengths', `${head}Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}`, /^HTTP\/1\.1 400 /],
     ['an obscured encoding', `${head}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`, /^HTTP\/1\.1 400 /],
     ['another encoding', `${head}Transfer-Encoding: gzip, identity\r\n\r\n{}`, /^HTTP\/1\.1 400 /],
@@ -145,7 +145,7 @@ t.test('a request that garbage follows is answered itself, before the garbage', 
   const { port } = app.server.server.address() as { port: number }
   const answer = await new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => {
-      socket.write('POST /api/v1/applications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"name":"r2"}GARBAGE\r\n\r\n')
+      socket.write('POST /api/v1/applications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"name":"r2"}GARBAGE\r\n\r\n')
     })
     let received = ''
     socket.on('data', (data) => { received += data.toString() }).on('close', () => { resolve(received) }).on('error', reject)
@@ -194,4 +194,15 @@ t.test('parameters that PostgreSQL could not take are refused', async (t) => {
   }
   t.equal((await app.call('GET', '/applications?label=constructor=x')).json().items.length, 1)
   t.equal((await app.call('GET', '/applications?label=toString')).json().items.length, 0)
+})
+
+t.test('web pages of elsewhere are not served, under whatever name they reach this machine', async (t) => {
+  const app = await testApp(t)
+  const status = async (headers: Record<string, string>): Promise<number> => (await app.call('POST', '/applications', { name: 'a' }, headers)).statusCode
+  for (const host of ['evil.example', 'evil.example:8000', '127.0.0.1.evil.example', '10.0.0.1:8000', '127.0.0.1@evil.example', 'localhost.evil.example']) t.equal(await status({ host }), 403, host)
+  for (const origin of ['http://evil.example', 'null', 'https://localhost.evil.example', 'http://127.0.0.1@evil.example']) t.equal(await status({ origin }), 403, origin)
+  t.equal((await app.call('GET', '/applications')).json().items.length, 0)
+  const [first, ...others] = ['localhost', 'localhost:8000', '127.0.0.1:8000', '[::1]:8000']
+  t.equal(await status({ host: String(first), origin: 'http://localhost:3000' }), 201)
+  for (const host of others) t.equal(await status({ host }), 409, host)
 })
