@@ -119,6 +119,7 @@ async function run (running: Running): Promise<number> {
 async function prepare (running: Running): Promise<{ settings: LauncherSettings, lock: FolderLock, metricsPort: number | undefined }> {
   const { options, stop } = running
   const settings = running.settings = readSettings(options.root, options.environment, options.cwd)
+  for (const name of settings.unknownNames) options.complain(`.env sets ${name}, which nothing here reads; .env.example lists what is read.`)
   const lock = running.lock = await lockFolder(settings.dataDir)
   await endLeftovers(lock, settings, options.say)
   const metricsPort = await checkPorts(settings, options.say)

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
+import { settings as serviceSettings } from '../env.js'
 import { StartFault } from '../database/embedded-fault.js'
 
 export type Environment = Record<string, string | undefined>
@@ -19,6 +20,8 @@ export interface LauncherSettings {
   /** Where the metrics are to be had; nothing when they are off or go elsewhere. */
   metrics: { host: string, port: number, chosen: boolean } | undefined
   shutdownTimeoutMs: number
+  /** Names in `.env` that nothing here reads: misspelt ones, most likely. */
+  unknownNames: string[]
 }
 
 /**
@@ -27,7 +30,8 @@ export interface LauncherSettings {
  * @throws StartFault when `.env` cannot be read
  */
 export function readSettings (root: string, given: Environment, cwd: string): LauncherSettings {
-  const environment = { ...readEnvFile(join(root, '.env')), ...given }
+  const file = readEnvFile(join(root, '.env'))
+  const environment = { ...file, ...given }
   const value = (name: string) => environment[name] === '' ? undefined : environment[name]
   const host = value('HOST') ?? '127.0.0.1'
   return {
@@ -37,9 +41,13 @@ export function readSettings (root: string, given: Environment, cwd: string): La
     dataDir: resolve(given['DATA_DIR'] === undefined || given['DATA_DIR'] === '' ? root : cwd, value('DATA_DIR') ?? '.data'),
     databaseUrl: value('DATABASE_URL'),
     metrics: metricsOf(value),
-    shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000)
+    shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000),
+    unknownNames: Object.keys(file).filter((name) => !(name in serviceSettings.properties) && !OF_OTHERS.test(name))
   }
 }
+
+// Settings of OpenTelemetry, Node and the like, which are not listed here.
+const OF_OTHERS = /^(?:OTEL|NODE|PG|SSL|TZ|LANG|LC|HTTPS?_PROXY|NO_PROXY)(?:_|$)/
 
 function readEnvFile (path: string): Environment {
   if (!existsSync(path)) return {}

@@ -25,6 +25,12 @@ t.test('a data folder is relative to where it was asked for', async (t) => {
   t.match(readSettings(root, { HOST: '', DATA_DIR: '', DATABASE_URL: '' }, '/somewhere'), { host: '127.0.0.1', databaseUrl: undefined })
 })
 
+t.test('names in .env that nothing reads are found', async (t) => {
+  const root = temporaryFolder(t)
+  writeFileSync(join(root, '.env'), 'DATABSE_URL=postgres://db/x\nPORT=9000\nOTEL_SERVICE_NAME=x\nPROT=1\nNODE_ENV=test\n')
+  t.strictSame(readSettings(root, { WHATEVER: '1' }, root).unknownNames, ['DATABSE_URL', 'PROT'])
+})
+
 t.test('a faulty PORT is left to the service, which lists every fault', async (t) => {
   const root = temporaryFolder(t)
   for (const PORT of ['x', '0', '70000', '-1']) t.equal(readSettings(root, { PORT }, root).port, undefined)
