@@ -46,7 +46,7 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
     read,
 
     async create (body, context) {
-      const known = await replayed(revisions, context)
+      const known = await replayed(revisions, context, 'create')
       if (known !== undefined) return known
       return await repository.insert(body, context)
     },
@@ -70,7 +70,7 @@ export function createApplicationService ({ repository, revisions, bodyLimitByte
     },
 
     async rollback (target, version, precondition, context) {
-      const known = await replayed(revisions, context)
+      const known = await replayed(revisions, context, 'rollback')
       if (known !== undefined) return known
       return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)

@@ -1,4 +1,4 @@
-import { Problem, type Fault } from '../errors.js'
+import { Problem, summary, type Fault } from '../errors.js'
 import { isNull, stringify, type Json } from '../json/index.js'
 import { SchemaBudgetError, SchemaBusyError, type SchemaEngine } from '../schemas/engine.js'
 import type { ConfigurationInput } from './schema.js'
@@ -39,7 +39,7 @@ function overrun (error: SchemaBudgetError): Problem {
 }
 
 function refused (slug: 'invalid-schema' | 'invalid-values', faults: Fault[]): Problem {
-  return new Problem(slug, `body ${faults[0]?.path ?? ''}: ${faults[0]?.message ?? ''}${faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''}`, { faults })
+  return new Problem(slug, summary(faults), { faults })
 }
 
 // A null member removes an inherited key; where nothing is inherited there is nothing to remove.

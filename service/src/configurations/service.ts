@@ -53,7 +53,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
       const { id, name } = input.application
       if (id === undefined && name === undefined) throw malformed([{ in: 'body', path: '/application', message: 'is missing (or application_id)' }])
       if (id !== undefined && name !== undefined) throw malformed([{ in: 'body', path: '/application_id', message: 'is one too many: name the application or give its id' }])
-      const known = await replayed(revisions, context)
+      const known = await replayed(revisions, context, 'create')
       if (known !== undefined) return known
       await schemaCheck(input)
       return await repository.insert(input, context)
@@ -80,7 +80,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     },
 
     async rollback (target, version, precondition, context) {
-      const known = await replayed(revisions, context)
+      const known = await replayed(revisions, context, 'rollback')
       if (known !== undefined) return known
       return await turns.take(describeTarget(target), async () => await untilSettled(async () => {
         const { value: current } = await read(target)

@@ -27,9 +27,13 @@ export function markAnswers (app: FastifyInstance, head: Head): void {
     reply.headers({ traceparent: request.trace.traceparent, 'x-trace-id': request.trace.traceId, 'x-content-type-options': 'nosniff' })
   })
   app.addHook('onSend', async (_request, reply) => {
-    // Before the store has been opened there is nothing to say.
-    if (head.epoch !== '') reply.headers({ 'x-config-revision': String(reply.revision ?? head.revision), 'x-config-epoch': head.epoch })
+    reply.headers(storeHeaders(head, reply.revision))
   })
+}
+
+/** Revision (the head where the answer speaks of none) and epoch; nothing before the store has been opened. */
+export function storeHeaders (head: Head, revision: number | undefined = head.revision): Record<string, string> {
+  return head.epoch === '' ? {} : { 'x-config-revision': String(revision), 'x-config-epoch': head.epoch }
 }
 
 /** Sends JSON text that is ready. */

@@ -20,7 +20,7 @@ export function changeContext (request: FastifyRequest): ChangeContext {
     message,
     traceId: request.trace.traceId,
     traceparent: request.trace.traceparent,
-    ...(key === undefined ? {} : { idempotency: { key, requestHash: hashRequest(request), creates: !request.url.includes('/rollback') } })
+    ...(key === undefined ? {} : { idempotency: { key, requestHash: hashRequest(request) } })
   }
 }
 

@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/log.js'
 import { markAnswers } from './answers.js'
 import { readBodies } from './body.js'
 import { describeApi } from './openapi.js'
-import { problemIndex, problemOf, problemPage, sendProblem } from './problems.js'
+import { pathOf, problemIndex, problemOf, problemPage, sendProblem } from './problems.js'
 import { guardConnections } from './server.js'
 import { checkRequests } from './validation.js'
 
@@ -18,7 +18,7 @@ async function plugin (app: FastifyInstance, { head, log, version }: { head: Hea
   checkRequests(app)
 
   app.setNotFoundHandler((request, reply) => {
-    return sendProblem(request, reply, new Problem('not-found', `There is no ${request.method} ${request.url.split('?', 1)[0] ?? ''} here; /docs lists what there is.`))
+    return sendProblem(request, reply, new Problem('not-found', `There is no ${request.method} ${pathOf(request.url)} here; /docs lists what there is.`))
   })
   let saidAt = -Infinity
   app.setErrorHandler((error, request, reply) => {

@@ -5,6 +5,7 @@ import { isLoopback } from '../env.js'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
+import { storeHeaders } from './answers.js'
 import { problemText, sendProblem } from './problems.js'
 
 const MAX_HEADER_BYTES = 16 * 1024
@@ -65,13 +66,17 @@ export function guardConnections (app: FastifyInstance, head: Head): void {
  * this machine (DNS rebinding) sends its own name as Host, one that posts from elsewhere its own Origin.
  */
 function refuseForeign ({ host, origin }: IncomingHttpHeaders): void {
-  if (host !== undefined && !isLoopback(hostname(`http://${host}`))) {
-    throw new Problem('forbidden', 'Host names another machine; only loopback names and addresses are served.', { faults: [{ in: 'header', path: 'host', message: 'is not a loopback name or address' }] })
+  if (host !== undefined && host !== lastHost) {
+    if (!isLoopback(hostname(`http://${host}`))) throw new Problem('forbidden', 'Host names another machine; only loopback names and addresses are served.', { faults: [{ in: 'header', path: 'host', message: 'is not a loopback name or address' }] })
+    lastHost = host
   }
   if (origin !== undefined && !isLoopback(hostname(origin))) {
     throw new Problem('forbidden', 'Requests that web pages of other origins make are not served.', { faults: [{ in: 'header', path: 'origin', message: 'is not of this machine' }] })
   }
 }
+
+// The Host that was last found to be one of ours: nearly every request says the same, and none is parsed twice.
+let lastHost: string | undefined
 
 function hostname (url: string): string {
   return URL.parse(url)?.hostname.replace(/^\[|\]$/g, '') ?? ''
@@ -82,8 +87,7 @@ const underWay = new WeakMap<Socket, number>()
 const broken = new WeakMap<Socket, () => void>()
 
 function answerHeaders (trace: TraceIdentity, head: Head): Record<string, string> {
-  const store = head.epoch === '' ? {} : { 'x-config-revision': String(head.revision), 'x-config-epoch': head.epoch }
-  return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, ...store }
+  return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, ...storeHeaders(head) }
 }
 
 // What Node's parser refuses never becomes a request: the answer is written to the socket by hand, but not

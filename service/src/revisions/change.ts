@@ -9,8 +9,7 @@ export interface ChangeContext {
   message: string | null
   traceId: string
   traceparent: string
-  /** `creates`: the request makes something new and is answered with 201. */
-  idempotency?: { key: string, requestHash: string, creates: boolean }
+  idempotency?: { key: string, requestHash: string }
 }
 
 /** What must hold of the current version for a change to be made; versions are those of the ETags sent. */

@@ -1,5 +1,5 @@
 import type { Head } from '../database/head.js'
-import type { ChangeContext, ChangeRequest, ChangeResult, Precondition } from './change.js'
+import type { ChangeContext, ChangeRequest, ChangeResult, Operation, Precondition } from './change.js'
 import type { Committer } from './committer.js'
 import { Problem } from '../errors.js'
 import { keyReused, refusal, staleVersion } from './refusals.js'
@@ -28,13 +28,13 @@ export class Moved extends Error {}
  * @throws Problem for a refusal, Moved when base_version no longer is the current one
  */
 export async function write (store: Store, request: ChangeRequest): Promise<Written> {
-  const result = await commit(store, request)
-  return { ...result, content: result.content ?? 'null', created: isCreation(request) && result.operation === 'create' && result.outcome !== 'unchanged' }
+  return asWritten(await commit(store, request), request.operation)
 }
 
 // A rollback that changed nothing may be answered again with the version that created the object.
-function isCreation ({ operation }: ChangeRequest): boolean {
-  return operation === 'create' || operation === 'put'
+function asWritten (result: ChangeResult, operation: Operation): Written {
+  const mayCreate = operation === 'create' || operation === 'put'
+  return { ...result, content: result.content ?? 'null', created: mayCreate && result.operation === 'create' && result.outcome !== 'unchanged' }
 }
 
 /** Commits a deletion. */
@@ -52,12 +52,12 @@ async function commit (store: Store, request: ChangeRequest): Promise<ChangeResu
 }
 
 /** The stored answer of a POST whose idempotency key is known; asked before anything else of it is looked at. */
-export async function replayed (revisions: RevisionRepository, context: ChangeContext): Promise<Written | undefined> {
+export async function replayed (revisions: RevisionRepository, context: ChangeContext, operation: 'create' | 'rollback'): Promise<Written | undefined> {
   if (context.idempotency === undefined) return undefined
   const result = await revisions.replay(context.author, context.idempotency)
   if (result === undefined) return undefined
   if (result.outcome === 'refused') throw keyReused()
-  return { ...result, content: result.content ?? 'null', created: result.operation === 'create' && context.idempotency.creates }
+  return asWritten(result, operation)
 }
 
 /** Refuses a change early whose precondition does not hold; the commit asks again. */
