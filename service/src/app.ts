@@ -5,27 +5,36 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { createApplicationRepository } from './applications/repository.js'
 import { applicationRoutes } from './applications/routes.js'
 import { createApplicationService } from './applications/service.js'
+import { observedApplicationRepository, observedApplicationService } from './applications/telemetry.js'
 import { createConfigurationRepository } from './configurations/repository.js'
+import { createCycleCheck } from './configurations/cycle-check.js'
 import { configurationRoutes } from './configurations/routes.js'
 import { createSchemaCheck } from './configurations/schema-check.js'
 import { createConfigurationService } from './configurations/service.js'
+import { observedConfigurationRepository, observedConfigurationService, observedCycleCheck, observedSchemaCheck } from './configurations/telemetry.js'
 import { migrate } from './database/migrate.js'
 import { createPool, describeDatabase, isUnavailable, message } from './database/pool.js'
 import { createReader } from './database/read.js'
+import { observedReader } from './database/telemetry.js'
 import type { Settings } from './env.js'
 import { Problem } from './errors.js'
 import { healthRoutes } from './health/routes.js'
 import { createHealthService } from './health/service.js'
 import { serverOptions } from './http/server.js'
 import { httpPlugin } from './http/plugin.js'
+import { exporterAddress, metricsRoutes } from './metrics/routes.js'
 import { version } from './package.js'
 import { createCommitter, type Committer } from './revisions/committer.js'
 import { createHead } from './database/head.js'
 import { createRevisionRepository } from './revisions/repository.js'
 import { revisionRoutes } from './revisions/routes.js'
 import { createRevisionService } from './revisions/service.js'
+import { observedRevisionRepository, observedRevisionService } from './revisions/telemetry.js'
 import { createSchemaEngine } from './schemas/engine.js'
-import type { Log } from './telemetry/log.js'
+import { createBatchScope } from './telemetry/batch-scope.js'
+import { logEvent } from './telemetry/log.js'
+import { quiet } from './telemetry/quiet.js'
+import type { Telemetry } from './telemetry/telemetry.js'
 
 export interface App {
   server: FastifyInstance
@@ -38,11 +47,13 @@ export interface App {
 
 const HOUR_MS = 3_600_000
 const LONGEST_PAUSE_MS = 10_000
+// Whoever collects metrics must not wait for a database that hangs.
+const COUNT_TIMEOUT_MS = 1000
 
 /** The composition root: every part is made and wired here and nowhere else. */
-export async function createApp ({ settings, log, commit }: {
+export async function createApp ({ settings, telemetry, commit }: {
   settings: Settings
-  log: Log
+  telemetry: Telemetry
   /** Another way into the store, for measuring the difference. */
   commit?: (pools: { reads: Pool, commits: Pool }) => Committer
 }): Promise<App> {
@@ -50,20 +61,29 @@ export async function createApp ({ settings, log, commit }: {
   const reads = createPool(database, { name: 'config-service reads', size: settings.DATABASE_POOL_SIZE })
   const commits = createPool(database, { name: 'config-service commits', size: 1 })
   const head = createHead()
-  const reader = createReader(reads, head)
-  const committer = commit?.({ reads, commits }) ?? createCommitter({ pool: commits, maxWaitMs: settings.DATABASE_STATEMENT_TIMEOUT_MS })
+  const { log } = telemetry
+  const reader = observedReader(createReader(reads, head), telemetry)
+  const committer = commit?.({ reads, commits }) ?? createCommitter({ pool: commits, maxWaitMs: settings.DATABASE_STATEMENT_TIMEOUT_MS, scope: createBatchScope(telemetry) })
   const store = { committer, head }
   const engine = createSchemaEngine()
   const bodyLimitBytes = settings.BODY_LIMIT_BYTES
 
-  const revisions = createRevisionRepository({ reader, query: async (statement) => await reads.query(statement) })
-  const applications = createApplicationService({ repository: createApplicationRepository({ reader, store }), revisions, bodyLimitBytes })
-  const configurations = createConfigurationService({
-    repository: createConfigurationRepository({ reader, store }), revisions, schemaCheck: createSchemaCheck(engine), bodyLimitBytes
-  })
-  const history = createRevisionService({ repository: revisions })
+  const revisions = observedRevisionRepository(createRevisionRepository({ reader, query: async (statement) => await reads.query(statement) }))
+  const applications = observedApplicationService(createApplicationService({
+    repository: observedApplicationRepository(createApplicationRepository({ reader, store })), revisions, bodyLimitBytes
+  }), telemetry)
+  const configurationRepository = observedConfigurationRepository(createConfigurationRepository({ reader, store }))
+  const configurations = observedConfigurationService(createConfigurationService({
+    repository: configurationRepository,
+    revisions,
+    schemaCheck: observedSchemaCheck(createSchemaCheck(engine)),
+    cycleCheck: observedCycleCheck(createCycleCheck(configurationRepository)),
+    bodyLimitBytes
+  }), telemetry)
+  const history = observedRevisionService(createRevisionService({ repository: revisions }), telemetry)
   const health = createHealthService({
     ping: async () => await reads.query({ name: 'ping', text: 'select 1' }),
+    telemetry: () => telemetry.status(),
     about: {
       environment: settings.OTEL_ENVIRONMENT,
       version,
@@ -77,8 +97,9 @@ export async function createApp ({ settings, log, commit }: {
   })
 
   const server = Fastify(serverOptions({ bodyLimitBytes, head })).withTypeProvider<TypeBoxTypeProvider>()
-  await server.register(httpPlugin, { head, log, version })
+  await server.register(httpPlugin, { head, telemetry, version })
   await server.register(healthRoutes, { service: health })
+  await server.register(metricsRoutes, { exporter: exporterAddress(process.env) })
   await server.register(async (api) => {
     api.addHook('onRequest', async () => {
       if (health.readiness() === 'starting') throw new Problem('database-unavailable', 'The service is starting and waits for the database.')
@@ -92,13 +113,20 @@ export async function createApp ({ settings, log, commit }: {
   const housekeeping = setInterval(() => { revisions.forgetExpired().catch(() => {}) }, HOUR_MS)
   housekeeping.unref()
 
+  telemetry.instruments.observe('config.revision', (observe) => { if (head.epoch !== '') observe(head.revision) })
+  telemetry.instruments.observe('crud.resources.total', async (observe) => {
+    if (health.readiness() === 'starting') return
+    const counts = await within(COUNT_TIMEOUT_MS, revisions.count())
+    for (const [kind, count] of Object.entries(counts ?? {})) observe(count, { 'resource.kind': kind as 'application', 'db.type': 'postgresql' })
+  })
+
   async function open (): Promise<boolean> {
     for (let pauseMs = 500; !closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         const client = await commits.connect()
         try {
           const ran = await migrate(client)
-          if (ran.length > 0) log.info('migrated the database', { 'event.name': 'database.migrated', migrations: ran })
+          if (ran.length > 0) logEvent(log, 'database.migrated', 'migrated the database', { migrations: ran })
         } finally {
           // What was set for migrating must not stay.
           client.release(true)
@@ -110,7 +138,7 @@ export async function createApp ({ settings, log, commit }: {
         if (closing.signal.aborted) return false
         const cause = error instanceof Problem ? error.cause : error
         if (!isUnavailable(cause)) throw cause
-        log.warn(`waiting for the database at ${describeDatabase(settings.DATABASE_URL)}: ${message(cause)}; requests are answered with 503 meanwhile; trying again in ${pauseMs / 1000} s`, { 'event.name': 'database.waiting' })
+        logEvent(log, 'database.waiting', `waiting for the database at ${describeDatabase(settings.DATABASE_URL)}: ${message(cause)}; requests are answered with 503 meanwhile; trying again in ${pauseMs / 1000} s`)
         await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => {})
       }
     }
@@ -120,7 +148,7 @@ export async function createApp ({ settings, log, commit }: {
   return {
     server,
     committer,
-    open,
+    open: async () => await quiet(open),
     async close () {
       closing.abort()
       health.draining()
@@ -131,4 +159,11 @@ export async function createApp ({ settings, log, commit }: {
       await Promise.all([reads.end(), commits.end()])
     }
   }
+}
+
+/** The result, or nothing when it takes longer. */
+async function within<T> (limitMs: number, result: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => { timer = setTimeout(resolve, limitMs, undefined) })
+  return await Promise.race([result, late]).finally(() => { clearTimeout(timer) })
 }

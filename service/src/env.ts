@@ -2,6 +2,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static } from 'typebox'
+import { isLoopback } from './loopback.js'
 
 /** Every setting of the service: name, type, range, default and what it is for. `.env.example` lists the same. */
 export const settings = Type.Object({
@@ -13,6 +14,11 @@ export const settings = Type.Object({
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'Folder for the embedded database and local files' }),
   LOG_LEVEL: Type.Enum(['error', 'warn', 'info', 'debug'], { default: 'info', description: 'Least severe level that is logged' }),
   LOG_FORMAT: Type.Enum(['auto', 'json', 'text'], { default: 'auto', description: 'auto: text on a terminal, JSON otherwise' }),
+  SLOW_QUERY_MS: Type.Integer({ default: 200, minimum: 0, maximum: 600000, description: 'Queries that take longer are warned of, in ms' }),
+  SLOW_OPERATION_MS: Type.Integer({ default: 500, minimum: 0, maximum: 600000, description: 'Operations that take longer are warned of, in ms' }),
+  TELEMETRY_LEVEL: Type.Enum(['auto', '1', '2', '3', '4'], { default: 'auto', description: 'How much telemetry: 1 everything, 2 metrics and error logs, 3 errors to a local file, 4 nothing; auto finds out' }),
+  SIDECAR_HEALTH_URL: Type.String({ default: 'off', pattern: '^(?:off|https?://.+)$', description: 'Where the sidecar says how it is; off: it is not asked' }),
+  READ_SAMPLING_RATIO: Type.Number({ default: 1, minimum: 0, maximum: 1, description: 'Share of the reads from memory that are traced' }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10000, minimum: 0, maximum: 600000, description: 'Longest time for requests under way after SIGTERM, in ms' }),
   BODY_LIMIT_BYTES: Type.Integer({ default: 1048576, minimum: 1024, maximum: 16777216, description: 'Largest request body, in bytes' }),
   OTEL_ENVIRONMENT: Type.Enum(['development', 'testing', 'staging', 'production'], { default: 'development', description: 'Where this runs; decides the defaults of telemetry' })
@@ -61,11 +67,7 @@ function describe (error: ErrorObject, values: Record<string, unknown>): string 
   // A connection string holds a password: it is never shown.
   const shown = name === 'DATABASE_URL' ? '' : ` ${JSON.stringify(values[name])}`
   if (error.keyword === 'enum') return `${name}:${shown} is none of ${(error.params.allowedValues as string[]).join(', ')}`
+  if (error.keyword === 'pattern' && name === 'SIDECAR_HEALTH_URL') return `${name}:${shown} is neither an http address nor off`
   if (error.keyword === 'pattern') return `${name}: does not start with postgres:// or postgresql://`
   return `${name}:${shown} ${error.message ?? 'is not valid'}`
-}
-
-/** Whether a name or address means this machine only. */
-export function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }

@@ -127,6 +127,9 @@ export const problemTypes = {
 
 export type ProblemSlug = keyof typeof problemTypes
 
+/** The values of the attribute `error.type`. */
+export type ErrorType = (typeof problemTypes)[ProblemSlug]['errorType']
+
 interface ProblemType { status: number, title: string, errorType: string, help: string }
 
 /** One thing that is wrong with a request. `path` is an RFC 6901 pointer in a body, else the parameter's name. */
@@ -160,7 +163,7 @@ export class Problem extends Error {
   readonly slug: ProblemSlug
   readonly status: number
   /** Value of the span and metric attribute `error.type`. */
-  readonly errorType: string
+  readonly errorType: ErrorType
   readonly faults: readonly Fault[]
   /** Members beyond those of every problem, such as `current_version`. */
   readonly members: Readonly<Record<string, unknown>>
@@ -195,4 +198,23 @@ export function summary (faults: readonly Fault[]): string {
   const where = first.path === '' ? `the ${first.in}` : `${first.in} ${first.path}`
   const more = faults.length >= MAX_FAULTS ? ' (and many more)' : faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
   return `${where}: ${first.message}${more}`
+}
+
+/**
+ * The value of the attribute `error.type` for anything that was thrown: that of the problem it is, `database` for
+ * what PostgreSQL or the way to it says, `internal` for everything else.
+ */
+export function errorTypeOf (error: unknown): ErrorType {
+  if (error instanceof Problem) return error.errorType
+  if (error instanceof Moved) return 'conflict'
+  return isDatabaseError(error) ? 'database' : 'internal'
+}
+
+/** Thrown when the object was changed between reading it and committing what was made of it: try again. */
+export class Moved extends Error {}
+
+// A SQLSTATE, or a system error of the connection (ECONNREFUSED and the like).
+function isDatabaseError (error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  return typeof code === 'string' && /^(?:[0-9A-Z]{5}|E[A-Z]+)$/.test(code)
 }

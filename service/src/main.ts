@@ -2,9 +2,11 @@ import { logs, metrics, trace, type ProxyTracerProvider } from '@opentelemetry/a
 import { createApp } from './app.js'
 import { describeDatabase, message } from './database/pool.js'
 import { readSettings, SettingsError, type Settings } from './env.js'
+import { errorTypeOf } from './errors.js'
 import { version } from './package.js'
-import { createLog, type Log } from './telemetry/log.js'
+import { createLog, logEvent, type Log } from './telemetry/log.js'
 import { complaints } from './telemetry/preload.js'
+import { createTelemetry } from './telemetry/telemetry.js'
 
 // The SDK's own listener would shut telemetry down at once and lose what is under way.
 process.removeAllListeners('SIGTERM')
@@ -22,22 +24,22 @@ async function main (): Promise<void> {
     process.exit(1)
   }
   const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT })
-  log.info(`config-service ${version} starts`, { 'event.name': 'service.start', environment: settings.OTEL_ENVIRONMENT, database: describeDatabase(settings.DATABASE_URL) })
-  for (const { message } of complaints) log.warn(message, { 'event.name': 'telemetry.setting' })
-  const app = await createApp({ settings, log })
+  logEvent(log, 'service.start', `config-service ${version} starts`, { environment: settings.OTEL_ENVIRONMENT, database: describeDatabase(settings.DATABASE_URL) })
+  for (const { message } of complaints) logEvent(log, 'telemetry.setting', message)
+  const app = await createApp({ settings, telemetry: createTelemetry({ log, settings }) })
 
   let stopping: Promise<void> | undefined
   const stop = (why: string, code: number): void => {
     stopping ??= drain(why, code)
   }
   async function drain (why: string, code: number): Promise<void> {
-    log.info(`draining: ${why}`, { 'event.name': 'service.draining' })
+    logEvent(log, 'service.draining', `draining: ${why}`)
     const limit = setTimeout(() => {
-      log.error(`requests were still under way after ${settings.SHUTDOWN_TIMEOUT_MS} ms`, { 'event.name': 'service.stopped' })
+      logEvent(log, 'service.stopped', `requests were still under way after ${settings.SHUTDOWN_TIMEOUT_MS} ms`, {}, 'error')
       process.exit(1)
     }, settings.SHUTDOWN_TIMEOUT_MS)
-    await app.close().catch((error: unknown) => { log.error('closing failed', { error }) })
-    log.info('stopped', { 'event.name': 'service.stopped' })
+    await app.close().catch((error: unknown) => { logEvent(log, 'service.failed', 'closing failed', { error }) })
+    logEvent(log, 'service.stopped', 'stopped')
     await flushTelemetry()
     clearTimeout(limit)
     process.exit(code)
@@ -62,14 +64,14 @@ async function main (): Promise<void> {
     if (!await app.open()) return
   } catch (error) {
     // What the database says of a wrong password or name is enough; a stack would only bury it.
-    log.error(`the store at ${describeDatabase(settings.DATABASE_URL)} cannot be opened: ${message(error)}; see DATABASE_URL`, { 'event.name': 'service.failed', 'error.type': (error as { code?: string }).code ?? 'error' })
+    logEvent(log, 'service.failed', `the store at ${describeDatabase(settings.DATABASE_URL)} cannot be opened: ${message(error)}; see DATABASE_URL`, { 'error.type': errorTypeOf(error) })
     stop('the store cannot be opened', 1)
     return
   }
   const address = app.server.server.address()
   const port = typeof address === 'object' && address !== null ? address.port : settings.PORT
   const url = `http://${settings.HOST.includes(':') ? `[${settings.HOST}]` : settings.HOST}:${port}`
-  log.info(`ready at ${url}`, { 'event.name': 'service.ready', url })
+  logEvent(log, 'service.ready', `ready at ${url}`, { url })
   process.send?.({ type: 'ready', url })
 }
 
@@ -78,7 +80,7 @@ let failed = false
 function fatal (log: Log, error: unknown, stop: () => void): void {
   if (failed) process.exit(1)
   failed = true
-  log.error('a fatal error', { error: error instanceof Error ? error : new Error(String(error)), 'event.name': 'service.failed' })
+  logEvent(log, 'service.failed', 'a fatal error', { error: error instanceof Error ? error : new Error(String(error)) })
   stop()
 }
 

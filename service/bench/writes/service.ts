@@ -3,6 +3,7 @@ import { createApp } from '../../src/app.js'
 import { readSettings } from '../../src/env.js'
 import { createCommitter, type Committer } from '../../src/revisions/committer.js'
 import { createLog } from '../../src/telemetry/log.js'
+import { createTelemetry } from '../../src/telemetry/telemetry.js'
 import { createNaiveCommitter } from './naive-committer.js'
 import { WAY_VARIABLE, type Way } from './ways.js'
 
@@ -20,7 +21,7 @@ async function main (): Promise<void> {
   const settings = readSettings(process.env)
   const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT })
   const commit = committerFor(process.env[WAY_VARIABLE] as Way, settings.DATABASE_STATEMENT_TIMEOUT_MS)
-  const app = await createApp({ settings, log, ...(commit === undefined ? {} : { commit }) })
+  const app = await createApp({ settings, telemetry: createTelemetry({ settings, log }), ...(commit === undefined ? {} : { commit }) })
 
   let stopping = false
   const stop = (): void => {

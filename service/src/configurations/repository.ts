@@ -22,6 +22,8 @@ export interface ConfigurationRepository {
   find (target: ConfigurationTarget): Promise<Read<ConfigurationRecord | undefined>>
   /** Up to limit configurations, sorted by application and name; whole ones up to MAX_PAGE_BYTES, but at least one. */
   list (filter: ConfigurationFilter): Promise<Read<{ items: ConfigurationRecord[], more: boolean }>>
+  /** What a configuration would inherit from if it extended these: pairs [child, parent] of references, its own included. */
+  ancestors (target: ConfigurationTarget, parents: readonly ConfigurationTarget[]): Promise<Read<{ self: string | undefined, edges: Array<[string, string]> }>>
   insert (input: ConfigurationInput, context: ChangeContext): Promise<Written>
   update (operation: 'put' | 'update' | 'rollback', target: ConfigurationTarget, input: ConfigurationInput, precondition: Precondition, context: ChangeContext, baseVersion?: number): Promise<Written>
   delete (target: ConfigurationTarget, precondition: Precondition, context: ChangeContext): Promise<Deleted>
@@ -43,6 +45,31 @@ function wholePage (page: string): string {
             from (select c.id, c.size_bytes, row_number() over (order by a.name, c.name) as position ${page}) p) page
     ${JOIN_PAGE.replace('order by', `where page.bytes_before < ${MAX_PAGE_BYTES} order by`)}`
 }
+
+// The configuration itself comes as a row without parent. Its present parents are not looked at: the new ones
+// take their place.
+const REFERENCE = "select a.name || ':' || c.name as reference"
+const ANCESTORS = `
+  with recursive self as (
+    ${REFERENCE}, c.id ${FROM} where c.id = $1::uuid
+    union all
+    ${REFERENCE}, c.id ${FROM} where a.name = $2::text and c.name = $3::text),
+  new_parent as (
+    select c.id from unnest($4::uuid[]) w(id) join configurations c using (id)
+    union
+    select c.id from unnest($5::text[], $6::text[]) w(application, name) join applications a on a.name = w.application join configurations c on c.application_id = a.id and c.name = w.name),
+  up(id) as (
+    select id from new_parent
+    union
+    select e.parent_id from up join configuration_parents e on e.configuration_id = up.id where up.id not in (select id from self)),
+  edge(child, parent) as (
+    select self.id, p.id from self, new_parent p
+    union all
+    select e.configuration_id, e.parent_id from (select id from up limit 1002) up join configuration_parents e on e.configuration_id = up.id where up.id not in (select id from self)),
+  named as (${REFERENCE}, c.id ${FROM} where c.id in (select child from edge union select parent from edge))
+  select reference as child, null as parent from self
+  union all
+  select child.reference, parent.reference from edge join named child on child.id = edge.child join named parent on parent.id = edge.parent`
 
 export function createConfigurationRepository ({ reader, store }: { reader: Reader, store: Store }): ConfigurationRepository {
   return {
@@ -70,6 +97,13 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
         [...filter.values, limit + 1])
       const items = rows.slice(0, limit)
       return { revision, value: { items, more: (rows[0]?.total ?? 0) > items.length } }
+    },
+
+    async ancestors (target, parents) {
+      const [self, ...others] = [target, ...parents].map((one) => 'id' in one ? [one.id, null, null] : [null, one.application, one.name])
+      const column = (index: number): Array<string | null | undefined> => others.map((other) => other[index])
+      const { revision, value } = await reader.rows<{ child: string, parent: string | null }>('configuration-ancestors', ANCESTORS, [...self ?? [], column(0), column(1), column(2)])
+      return { revision, value: { self: value.find(({ parent }) => parent === null)?.child, edges: value.filter(({ parent }) => parent !== null).map(({ child, parent }) => [child, parent as string]) } }
     },
 
     async insert (input, context) {

@@ -11,6 +11,7 @@ import { checkPrecondition, replayed, untilSettled, type Deleted, type Written }
 import { shapeCheck } from '../shape.js'
 import type { ConfigurationFilter, ConfigurationRepository } from './repository.js'
 import { configurationText, readConfiguration, ReplaceConfiguration, type ConfigurationBody, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
+import type { CycleCheck } from './cycle-check.js'
 import type { SchemaCheck } from './schema-check.js'
 
 export interface ConfigurationService {
@@ -29,10 +30,11 @@ const checkReplace = shapeCheck(ReplaceConfiguration, 'body')
  * Configurations. Problems: not-found, deleted, name-taken, stale-version, dependents-exist, unknown-reference,
  * circular-dependency, invalid-schema, invalid-values.
  */
-export function createConfigurationService ({ repository, revisions, schemaCheck, bodyLimitBytes }: {
+export function createConfigurationService ({ repository, revisions, schemaCheck, cycleCheck, bodyLimitBytes }: {
   repository: ConfigurationRepository
   revisions: RevisionRepository
   schemaCheck: SchemaCheck
+  cycleCheck: CycleCheck
   bodyLimitBytes: number
 }): ConfigurationService {
   const turns = createTurns()
@@ -44,6 +46,11 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     throw deleted
       ? new Problem('deleted', `The configuration ${describeTarget(target)} has been deleted.`)
       : new Problem('not-found', `There is no configuration ${describeTarget(target)}.`)
+  }
+
+  async function check (target: ConfigurationTarget, input: ConfigurationInput): Promise<void> {
+    await schemaCheck(input)
+    if (input.parents.length > 0) await cycleCheck(target, input.parents)
   }
 
   return {
@@ -64,7 +71,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     },
 
     async replace (target, input, precondition, context) {
-      await schemaCheck(input)
+      await check(target, input)
       return await repository.update('put', target, input, precondition, context)
     },
 
@@ -74,7 +81,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
         checkPrecondition(precondition, current.version)
         const { body, document } = patched(configurationText(current), patch, checkReplace, bodyLimitBytes)
         const input = readConfiguration(body as ConfigurationBody, document)
-        await schemaCheck(input)
+        await check({ id: current.id }, input)
         return await repository.update('update', { id: current.id }, input, precondition, context, current.version)
       }))
     },
@@ -89,7 +96,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
         const document = parse(content, { maxDepth: MAX_BODY_DEPTH }) as JsonObject
         document.delete('name')
         const input = readConfiguration(toPlain(document) as ConfigurationBody, document)
-        await schemaCheck(input)
+        await check({ id: current.id }, input)
         return await repository.update('rollback', { id: current.id }, input, precondition, context, current.version)
       }))
     },

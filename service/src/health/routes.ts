@@ -3,11 +3,18 @@ import { Type } from 'typebox'
 import type { HealthService } from './service.js'
 
 const Health = Type.Object({
-  status: Type.Enum(['healthy', 'unhealthy']),
+  status: Type.Enum(['healthy', 'degraded', 'unhealthy']),
   environment: Type.String(),
   version: Type.String(),
   debug: Type.Boolean(),
   tracing: Type.Object({ enabled: Type.Boolean(), service_name: Type.String(), exporter_type: Type.String() }),
+  telemetry: Type.Object({
+    level: Type.Integer({ minimum: 1, maximum: 4, description: '1 everything, 2 metrics and error logs, 3 errors to a local file, 4 nothing' }),
+    forced: Type.Boolean(),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    since: Type.String({ format: 'date-time' }),
+    sidecar: Type.Enum(['up', 'down', 'absent'])
+  }),
   database: Type.Object({ status: Type.Enum(['up', 'down', 'starting']) })
 })
 const Probe = Type.Object({ status: Type.String() })
@@ -19,7 +26,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ service: HealthService }>
     schema: { tags, operationId: 'health', summary: 'How the service is; 503 when it cannot serve reads', response: { 200: Health, 503: Health } }
   }, async (_request, reply) => {
     const health = await service.health()
-    return reply.header('cache-control', 'no-store').code(health.status === 'healthy' ? 200 : 503).send(health)
+    return reply.header('cache-control', 'no-store').code(health.status === 'unhealthy' ? 503 : 200).send(health)
   })
 
   app.get('/health/live', {

@@ -1,10 +1,20 @@
 export interface Health {
-  status: 'healthy' | 'unhealthy'
+  status: 'healthy' | 'degraded' | 'unhealthy'
   environment: string
   version: string
   debug: boolean
   tracing: { enabled: boolean, service_name: string, exporter_type: string }
+  telemetry: TelemetryStatus
   database: { status: 'up' | 'down' | 'starting' }
+}
+
+/** How far telemetry is reduced (1 not at all, 4 switched off), why, and since when. */
+export interface TelemetryStatus {
+  level: 1 | 2 | 3 | 4
+  forced: boolean
+  reason: string | null
+  since: string
+  sidecar: 'up' | 'down' | 'absent'
 }
 
 export interface HealthService {
@@ -19,8 +29,9 @@ export interface HealthService {
 const PING_TIMEOUT_MS = 1000
 
 /** `ping` asks the database for a sign of life; `about` is what does not change while the process runs. */
-export function createHealthService ({ ping, about }: {
+export function createHealthService ({ ping, telemetry, about }: {
   ping: () => Promise<unknown>
+  telemetry: () => TelemetryStatus
   about: Pick<Health, 'environment' | 'version' | 'debug' | 'tracing'>
 }): HealthService {
   let state: 'starting' | 'ready' | 'draining' = 'starting'
@@ -36,7 +47,9 @@ export function createHealthService ({ ping, about }: {
   return {
     async health () {
       const database = await databaseStatus()
-      return { status: database === 'up' ? 'healthy' : 'unhealthy', ...about, database: { status: database } }
+      const reduced = telemetry()
+      const status = database !== 'up' ? 'unhealthy' : reduced.level > 1 ? 'degraded' : 'healthy'
+      return { status, ...about, telemetry: reduced, database: { status: database } }
     },
     readiness: () => state,
     opened () { if (state === 'starting') state = 'ready' },

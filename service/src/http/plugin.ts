@@ -1,36 +1,32 @@
 import type { FastifyInstance } from 'fastify'
 import { Problem, problemTypes, type ProblemSlug } from '../errors.js'
 import type { Head } from '../database/head.js'
-import type { Log } from '../telemetry/log.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
 import { markAnswers } from './answers.js'
 import { readBodies } from './body.js'
 import { describeApi } from './openapi.js'
 import { pathOf, problemIndex, problemOf, problemPage, sendProblem } from './problems.js'
 import { guardConnections } from './server.js'
+import { countRequests, tellProblem } from './telemetry.js'
 import { checkRequests } from './validation.js'
 
 /** What all routes share: bodies, checks, answers, problems, and the description of the interface. */
-async function plugin (app: FastifyInstance, { head, log, version }: { head: Head, log: Log, version: string }): Promise<void> {
+async function plugin (app: FastifyInstance, { head, telemetry, version }: { head: Head, telemetry: Telemetry, version: string }): Promise<void> {
   markAnswers(app, head)
+  countRequests(app, telemetry)
   guardConnections(app, head)
   readBodies(app)
   await describeApi(app, version)
   checkRequests(app)
 
   app.setNotFoundHandler((request, reply) => {
-    return sendProblem(request, reply, new Problem('not-found', `There is no ${request.method} ${pathOf(request.url)} here; /docs lists what there is.`))
+    const problem = new Problem('not-found', `There is no ${request.method} ${pathOf(request.url)} here; /docs lists what there is.`)
+    tellProblem(telemetry, request, problem, problem)
+    return sendProblem(request, reply, problem)
   })
-  let saidAt = -Infinity
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error)
-    // During an outage every request fails for the same reason: it is said once a second.
-    if (problem.status === 503 && problem.cause !== undefined && performance.now() - saidAt > 1000) {
-      saidAt = performance.now()
-      log.warn(problem.message, { error: problem.cause, 'event.name': 'request.unavailable', 'http.route': request.routeOptions.url, trace_id: request.trace.traceId })
-    }
-    if (problem.status === 500) {
-      log.error('a request failed', { error, 'event.name': 'request.failed', 'http.route': request.routeOptions.url, 'http.request.method': request.method, trace_id: request.trace.traceId })
-    }
+    tellProblem(telemetry, request, problem, error)
     return sendProblem(request, reply, problem)
   })
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
-import { isLoopback } from '../env.js'
+import { isLoopback } from '../loopback.js'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'

@@ -17,7 +17,15 @@ export interface Committer {
   close (): Promise<void>
 }
 
-export interface CommitterOptions {
+/** What observes the batches: a batch belongs to those who wait for it. */
+export interface BatchScope<Origin> {
+  /** Asked for each change while its author's call is under way. */
+  origin (): Origin
+  /** Sends a batch on behalf of those who wait for it, the first of them first. */
+  send<T> (origins: readonly Origin[], send: () => Promise<T>): Promise<T>
+}
+
+export interface CommitterOptions<Origin = undefined> {
   /** A pool of one connection: batches go one after the other, two in flight would wait for the same lock. */
   pool: pg.Pool
   maxBatch?: number
@@ -27,9 +35,11 @@ export interface CommitterOptions {
   maxWaitMs?: number
   /** How long to ask what became of a batch whose connection broke, in ms. */
   settleMs?: number
+  scope?: BatchScope<Origin>
 }
 
-interface Waiting {
+interface Waiting<Origin> {
+  origin: Origin
   request: ChangeRequest
   text: string
   since: number
@@ -42,9 +52,9 @@ const MAX_BATCH_CHARACTERS = 16 * 1024 * 1024
 const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024
 const SETTLE_PAUSE_MS = 200
 
-export function createCommitter (options: CommitterOptions): Committer {
-  const { pool, maxBatch = 64, maxWaiting = 10_000, maxWaitMs = 10_000, settleMs = 5000 } = options
-  const waiting: Waiting[] = []
+export function createCommitter<Origin = undefined> (options: CommitterOptions<Origin>): Committer {
+  const { pool, maxBatch = 64, maxWaiting = 10_000, maxWaitMs = 10_000, settleMs = 5000, scope } = options
+  const waiting: Array<Waiting<Origin>> = []
   let waitingCharacters = 0
   const stats = { changes: 0, batches: 0 }
   let running: Promise<void> | undefined
@@ -86,11 +96,11 @@ export function createCommitter (options: CommitterOptions): Committer {
     client.release()
   }
 
-  function takeBatch (): Waiting[] {
-    const batch: Waiting[] = []
+  function takeBatch (): Array<Waiting<Origin>> {
+    const batch: Array<Waiting<Origin>> = []
     let characters = 0
     while (batch.length < maxBatch && waiting.length > 0) {
-      const next = waiting[0] as Waiting
+      const next = waiting[0] as Waiting<Origin>
       if (batch.length > 0 && characters + next.text.length > MAX_BATCH_CHARACTERS) break
       waiting.shift()
       waitingCharacters -= next.text.length
@@ -104,21 +114,22 @@ export function createCommitter (options: CommitterOptions): Committer {
     return batch
   }
 
-  async function send (client: pg.PoolClient, batch: Waiting[]): Promise<pg.QueryResult<ChangeResult>> {
-    return await client.query<ChangeResult>({
+  async function send (client: pg.PoolClient, batch: Array<Waiting<Origin>>): Promise<pg.QueryResult<ChangeResult>> {
+    const query = async (): Promise<pg.QueryResult<ChangeResult>> => await client.query<ChangeResult>({
       name: 'commit-changes',
       text: 'select * from commit_changes($1)',
       values: [`[${batch.map(({ text }) => text).join(',')}]`]
     })
+    return scope === undefined ? await query() : await scope.send(batch.map(({ origin }) => origin), query)
   }
 
-  function acknowledge (batch: Waiting[], results: ChangeResult[]): void {
+  function acknowledge (batch: Array<Waiting<Origin>>, results: ChangeResult[]): void {
     stats.batches += 1
     stats.changes += batch.length
     batch.forEach((one, index) => { one.resolve(results[index] as ChangeResult) })
   }
 
-  async function recover (client: pg.PoolClient, batch: Waiting[], error: unknown): Promise<void> {
+  async function recover (client: pg.PoolClient, batch: Array<Waiting<Origin>>, error: unknown): Promise<void> {
     if (!isStatementError(error)) {
       client.release(true)
       await settle(batch, error)
@@ -134,7 +145,7 @@ export function createCommitter (options: CommitterOptions): Committer {
   }
 
   // One member of a batch made it fail: each is tried for itself.
-  async function commitAlone (one: Waiting): Promise<void> {
+  async function commitAlone (one: Waiting<Origin>): Promise<void> {
     let client: pg.PoolClient
     try {
       client = await pool.connect()
@@ -151,7 +162,7 @@ export function createCommitter (options: CommitterOptions): Committer {
   }
 
   // The connection broke while the batch was on its way: ask a new one what happened.
-  async function settle (batch: Waiting[], cause: unknown): Promise<void> {
+  async function settle (batch: Array<Waiting<Origin>>, cause: unknown): Promise<void> {
     const until = performance.now() + settleMs
     let results: Map<string, ChangeResult> | undefined
     while (results === undefined) {
@@ -189,7 +200,7 @@ export function createCommitter (options: CommitterOptions): Committer {
       const text = changeText(request)
       waitingCharacters += text.length
       return await new Promise<ChangeResult>((resolve, reject) => {
-        waiting.push({ request, text, since: performance.now(), resolve, reject })
+        waiting.push({ origin: scope?.origin() as Origin, request, text, since: performance.now(), resolve, reject })
         running ??= run()
       })
     },

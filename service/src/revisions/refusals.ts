@@ -21,8 +21,7 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
       return new Problem('application-not-empty', `The ${what} still owns configurations: ${String(detail?.configurations_count)}.`, { members: { ...detail } })
     case 'circular-dependency': {
       const { self, edges } = detail as unknown as { self: string, edges: Array<[string, string]> }
-      const cycle = findCycle(edges, self)
-      return new Problem('circular-dependency', `${cycle.join(' extends ')}.`, { members: { cycle } })
+      return circular(findCycle(edges, self) ?? [self])
     }
     case 'unknown-application':
       return unknownReference([{ in: 'body', path: request.target_id === undefined ? '/application' : '/application_id', message: 'there is no such application' }])
@@ -42,6 +41,10 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
 export function staleVersion (current: number | null): Problem {
   const detail = current === null ? 'It does not exist.' : `It has version ${current}.`
   return new Problem('stale-version', detail, { members: { current_version: current } })
+}
+
+export function circular (cycle: readonly string[]): Problem {
+  return new Problem('circular-dependency', `${cycle.join(' extends ')}.`, { members: { cycle } })
 }
 
 export function keyReused (): Problem {

@@ -23,6 +23,8 @@ export interface RevisionRepository {
   find (objectId: string, version: number): Promise<Read<VersionRecord | undefined>>
   /** The stored result behind an idempotency key, or a refusal when it stands for another request. */
   replay (caller: string, idempotency: { key: string, requestHash: string }): Promise<ChangeResult | undefined>
+  /** How many applications and configurations there are. */
+  count (): Promise<{ application: number, configuration: number }>
   /** Drops idempotency keys and abandoned changes that are older than their time. */
   forgetExpired (): Promise<void>
 }
@@ -65,6 +67,12 @@ export function createRevisionRepository ({ reader, query }: {
     async replay (caller, { key, requestHash }) {
       const { value: rows } = await reader.rows<ChangeResult>('idempotency-replay', 'select * from replay($1, $2, $3)', [caller, key, requestHash])
       return rows[0]
+    },
+
+    async count () {
+      const { value: [row] } = await reader.rows<{ application: number, configuration: number }>('resource-count',
+        'select (select count(*) from applications) as application, (select count(*) from configurations) as configuration', [])
+      return { application: row?.application ?? 0, configuration: row?.configuration ?? 0 }
     },
 
     async forgetExpired () {

@@ -1,7 +1,7 @@
 import type { Head } from '../database/head.js'
 import type { ChangeContext, ChangeRequest, ChangeResult, Operation, Precondition } from './change.js'
 import type { Committer } from './committer.js'
-import { Problem } from '../errors.js'
+import { Moved, Problem } from '../errors.js'
 import { keyReused, refusal, staleVersion } from './refusals.js'
 import type { RevisionRepository } from './repository.js'
 
@@ -19,9 +19,6 @@ export interface Deleted {
 
 /** What the repositories need for writing. */
 export interface Store { committer: Committer, head: Head }
-
-/** Thrown when the object was changed between reading it and committing what was made of it: try again. */
-export class Moved extends Error {}
 
 /**
  * Commits a change that leaves an object behind.

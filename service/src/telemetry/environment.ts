@@ -1,3 +1,4 @@
+import { isLoopback } from '../loopback.js'
 import { version } from '../package.js'
 
 type Environment = Readonly<NodeJS.ProcessEnv>
@@ -44,8 +45,16 @@ const RULES: Record<string, { holds: (value: string) => boolean, rule: string }>
   OTEL_METRIC_EXPORT_INTERVAL: whole(),
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: whole(),
   OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: whole(),
+  OTEL_TRACES_SAMPLER: oneOf('always_on', 'always_off', 'traceidratio', 'parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'),
+  SAMPLING: oneOf('sidecar', 'head'),
+  SAMPLING_PERCENTAGE: { holds: (value) => /^\d+(?:\.\d+)?$/.test(value) && Number(value) <= 100, rule: 'must be a percentage from 0 to 100' },
+  SAMPLING_TRUST_PARENT: oneOf('true', 'false'),
+  READ_SAMPLING_RATIO: share(),
+  SLOW_TRACE_MS: whole(),
+  TELEMETRY_LEVEL: oneOf('auto', '1', '2', '3', '4'),
+  SIDECAR_HEALTH_URL: { holds: (value) => value === 'off' || address().holds(value), rule: 'must be an http or https address, or off' },
   OTEL_EXPORTER_PROMETHEUS_PORT: { holds: (value) => /^\d+$/.test(value) && Number(value) <= 65535, rule: 'must be a port' },
-  OTEL_TRACES_SAMPLER_ARG: { holds: (value) => /^\d*\.?\d+$/.test(value) && Number(value) <= 1, rule: 'must be a share from 0 to 1' }
+  OTEL_TRACES_SAMPLER_ARG: share()
 }
 
 /**
@@ -78,8 +87,8 @@ export function telemetryEnvironment (user: Environment): TelemetryEnvironment {
     complaints.push({ name: 'OTEL_EXPORTER_JAEGER_ENDPOINT', message: 'OTEL_EXPORTER_JAEGER_ENDPOINT is not read any more; Jaeger takes OTLP: set OTEL_EXPORTER_OTLP_ENDPOINT to its port 4317' })
   }
   const environment = values.OTEL_ENVIRONMENT ?? 'development'
-  const defaults = defaultsOf(environment, values.OTEL_EXPORTER_TYPE)
-  if (values.OTEL_ENABLED === 'false') defaults.OTEL_SDK_DISABLED = 'true'
+  const defaults = { ...defaultsOf(environment, values.OTEL_EXPORTER_TYPE, values.OTEL_ENABLED !== 'false' && user.OTEL_SDK_DISABLED !== 'true'), ...samplingOf(environment, values, changes, complaints) }
+  defaults.SIDECAR_HEALTH_URL = hasSidecar(values, defaults) ? 'http://127.0.0.1:13133' : 'off'
   for (const [name, value] of Object.entries(defaults)) {
     if (typeof changes[name] !== 'string' && (changes[name] === null || !isSet(user, name))) changes[name] = value
   }
@@ -87,9 +96,11 @@ export function telemetryEnvironment (user: Environment): TelemetryEnvironment {
   return { changes, complaints }
 }
 
-function defaultsOf (environment: string, exporter: string | undefined): Record<string, string> {
+function defaultsOf (environment: string, exporter: string | undefined, enabled: boolean): Record<string, string> {
   const silent = environment === 'testing'
   return {
+    ...(enabled ? {} : { OTEL_SDK_DISABLED: 'true' }),
+    ...(environment === 'production' ? { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1024', OTEL_BSP_MAX_QUEUE_SIZE: '8192' } : {}),
     OTEL_SERVICE_NAME: 'config-service',
     OTEL_TRACES_EXPORTER: silent ? 'none' : exporter === 'console' ? 'console' : 'otlp',
     OTEL_METRICS_EXPORTER: silent ? 'none' : 'prometheus',
@@ -99,8 +110,48 @@ function defaultsOf (environment: string, exporter: string | undefined): Record<
     // A wrong name here is silent: these five are what the service uses.
     OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg,winston,undici,runtime-node',
     // `process` would put the whole command line into every signal.
-    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,serviceinstance'
+    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,serviceinstance',
+    // What the SDK itself does: spans exported and dropped, length of its queues.
+    OTEL_NODE_EXPERIMENTAL_SDK_METRICS: 'true',
+    // A path may have 16 KiB; an attribute need not.
+    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '4096'
   }
+}
+
+type Values = Record<string, string | undefined>
+
+/**
+ * Who samples. By default the SDK sends what starts here and the sidecar keeps SAMPLING_PERCENTAGE of it, besides
+ * errors, slow traces and changes. With SAMPLING=head, or a sampler that the user has set, the SDK takes its share
+ * and the sidecar keeps all it gets: the share is never taken twice.
+ */
+function samplingOf (environment: string, values: Values, changes: TelemetryEnvironment['changes'], complaints: Complaint[]): Record<string, string> {
+  const { OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: arg, SAMPLING_PERCENTAGE: percentage } = values
+  const share = environment === 'production' ? 0.1 : 1
+  const prefix = values.SAMPLING_TRUST_PARENT === 'false' ? '' : 'parentbased_'
+  const result: Record<string, string> = { READ_SAMPLING_RATIO: String(share) }
+  if (values.SAMPLING === 'head' || sampler?.endsWith('traceidratio') === true) {
+    if (percentage !== undefined && Number(percentage) !== 100) {
+      complaints.push({ name: 'SAMPLING_PERCENTAGE', message: 'SAMPLING_PERCENTAGE is for the sidecar, and here the SDK samples (SAMPLING=head or OTEL_TRACES_SAMPLER): set OTEL_TRACES_SAMPLER_ARG; it is left out of account' })
+      changes.SAMPLING_PERCENTAGE = null
+    }
+    return { ...result, OTEL_TRACES_SAMPLER: `${prefix}traceidratio`, OTEL_TRACES_SAMPLER_ARG: String(share), SAMPLING_PERCENTAGE: '100' }
+  }
+  if (sampler !== undefined) return { ...result, SAMPLING_PERCENTAGE: '100' }
+  return {
+    ...result,
+    ...(prefix === '' ? { OTEL_TRACES_SAMPLER: 'always_on' } : {}),
+    SAMPLING_PERCENTAGE: String(Number(((arg === undefined ? share : Number(arg)) * 100).toFixed(6)))
+  }
+}
+
+/** Whether there is somebody on this machine to ask how it is: OTLP goes out, and no further than loopback. */
+function hasSidecar (values: Values, defaults: Record<string, string>): boolean {
+  if (defaults.OTEL_SDK_DISABLED === 'true') return false
+  const exporters = [values.OTEL_TRACES_EXPORTER ?? defaults.OTEL_TRACES_EXPORTER, values.OTEL_LOGS_EXPORTER ?? defaults.OTEL_LOGS_EXPORTER]
+  if (!exporters.some((list) => list?.includes('otlp'))) return false
+  const endpoint = values.OTEL_EXPORTER_OTLP_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
+  return endpoint === undefined || isLoopback(new URL(endpoint).hostname)
 }
 
 function resourceAttributes (user: Environment, environment: string): string {
@@ -126,6 +177,10 @@ function oneOf (...allowed: string[]): { holds: (value: string) => boolean, rule
 
 function listOf (...allowed: string[]): { holds: (value: string) => boolean, rule: string } {
   return { holds: (value) => value.split(',').every((part) => allowed.includes(part.trim())), rule: `must be made of ${allowed.join(', ')}` }
+}
+
+function share (): { holds: (value: string) => boolean, rule: string } {
+  return { holds: (value) => /^\d*\.?\d+$/.test(value) && Number(value) <= 1, rule: 'must be a share from 0 to 1' }
 }
 
 function whole (): { holds: (value: string) => boolean, rule: string } {

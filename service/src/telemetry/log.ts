@@ -1,5 +1,9 @@
 import { trace } from '@opentelemetry/api'
 import winston from 'winston'
+import { errorTypeOf } from '../errors.js'
+import { currentCaller } from './caller.js'
+import { noteInternalError } from './internal-errors.js'
+import { events, type EventName } from './registry.js'
 
 export type Log = winston.Logger
 
@@ -8,44 +12,62 @@ export type Log = winston.Logger
  * and span it belongs to. The winston instrumentation adds the OTLP transport to it by itself, one for each
  * logger made, so a second logger would send every line twice.
  */
-export function createLog (options: { level: string, format: 'auto' | 'json' | 'text', silent?: boolean }): Log {
+export function createLog (options: { level: string, format: 'auto' | 'json' | 'text', silent?: boolean, output?: NodeJS.WritableStream }): Log {
   const asText = options.format === 'text' || (options.format === 'auto' && process.stdout.isTTY)
+  const format = asText ? text : winston.format.json()
   return winston.createLogger({
     level: options.level,
     silent: options.silent ?? false,
-    format: winston.format.combine(winston.format.timestamp(), serializeError(), traceIds()),
-    transports: [new winston.transports.Console({ format: asText ? text : winston.format.json() })]
+    format: winston.format.combine(winston.format.timestamp(), serializeError(), belonging()),
+    transports: [options.output === undefined ? new winston.transports.Console({ format }) : new winston.transports.Stream({ stream: options.output, format })]
   })
+}
+
+/** Writes a line of the registry; `error` among the fields becomes its type, message and, for errors, stack. */
+export function logEvent (log: Log, name: EventName, message: string, fields: object = {}, level: string = events[name].level): void {
+  try {
+    log.log(level, message, { 'event.name': name, ...fields })
+  } catch {
+    noteInternalError()
+  }
 }
 
 // JSON.stringify makes {} of an Error; give its parts names from the semantic conventions.
 const serializeError = winston.format((info) => {
   const { error, ...rest } = info
   if (!(error instanceof Error)) return info
-  const code = (error as { code?: unknown }).code
   return {
     ...rest,
     level: info.level,
     message: info.message,
-    'error.type': typeof code === 'string' ? code : error.name,
+    'error.type': errorTypeOf(error),
     'error.message': error.message,
-    'error.stack_trace': error.stack
+    // What was refused is no fault of this program: its stack would only be long.
+    ...(info.level === 'error' ? { 'error.stack_trace': stackOf(error) } : {})
   }
 })
 
-const traceIds = winston.format((info) => {
+function stackOf (error: Error): string {
+  return `${error.stack ?? error.message}${error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : ''}`
+}
+
+// Who, where and under which trace: within a request every line says so.
+const belonging = winston.format((info) => {
+  info['service.name'] = process.env.OTEL_SERVICE_NAME ?? 'config-service'
   const span = trace.getActiveSpan()?.spanContext()
   if (span !== undefined) {
     info.trace_id ??= span.traceId
     info.span_id ??= span.spanId
   }
-  return info
+  return Object.assign(info, currentCaller())
 })
 
-const HIDDEN = new Set(['level', 'message', 'timestamp', 'trace_flags', 'error.stack_trace'])
+// The message says these already, or nobody reads them on a terminal.
+const HIDDEN = new Set(['level', 'message', 'timestamp', 'trace_flags', 'span_id', 'service.name', 'event.name', 'operation.type', 'resource.kind',
+  'resource.id', 'resource.name', 'config.application_id', 'db.type', 'status', 'error.message', 'error.stack_trace', 'user.role'])
 
 const text = winston.format.printf((info) => {
-  const facts = Object.entries(info).filter(([name]) => !HIDDEN.has(name))
+  const facts = Object.entries(info).filter(([name, value]) => value !== undefined && !HIDDEN.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   const stack = info['error.stack_trace']
   return [

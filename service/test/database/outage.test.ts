@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { createApp } from '../../src/app.js'
-import { readSettings } from '../../src/env.js'
-import { createLog } from '../../src/telemetry/log.js'
-import { testApp, type TestApp } from '../support/app.js'
+import { appOptions, testApp, type TestApp } from '../support/app.js'
 import { cloneDatabase } from '../support/database.js'
+import { keptLog } from '../support/log.js'
 import { buildWall, type Wall } from '../support/wall.js'
 
 async function walledApp (t: Parameters<typeof testApp>[0]): Promise<{ app: TestApp, wall: Wall, databaseUrl: string }> {
@@ -139,10 +138,8 @@ t.test('the service starts while the database is away, says so, and opens the st
   const databaseUrl = await cloneDatabase(t, { empty: true })
   const wall = await buildWall(t, databaseUrl)
   wall.cut()
-  const log = createLog({ level: 'warn', format: 'json', silent: true })
-  const lines: string[] = []
-  log.warn = ((line: string) => { lines.push(line); return log }) as typeof log.warn
-  const app = await createApp({ settings: readSettings({ DATABASE_URL: wall.url }), log })
+  const { log, lines } = keptLog('warn')
+  const app = await createApp(appOptions(wall.url, { log }))
   t.teardown(async () => { await app.close() })
   const opening = app.open()
   await sleep(200)
@@ -153,8 +150,8 @@ t.test('the service starts while the database is away, says so, and opens the st
   t.equal(early.statusCode, 503)
   t.match(early.json(), { type: '/problems/database-unavailable' })
   t.notOk('x-config-epoch' in early.headers, 'no epoch is better than an empty one')
-  t.match(lines[0], /^waiting for the database at 127\.0\.0\.1:\d+\/test_/)
-  t.notMatch(lines.join('\n'), new RegExp(new URL(databaseUrl).password), 'the password is nobody\'s business')
+  t.match(lines[0]?.message, /^waiting for the database at 127\.0\.0\.1:\d+\/test_/)
+  t.notMatch(JSON.stringify(lines), new RegExp(new URL(databaseUrl).password), 'the password is nobody\'s business')
   wall.mend()
   await opening
   t.equal((await app.server.inject('/api/v1/applications')).statusCode, 200)
@@ -162,7 +159,7 @@ t.test('the service starts while the database is away, says so, and opens the st
 })
 
 t.test('a service that is closed while it waits for the database does not become ready', async (t) => {
-  const app = await createApp({ settings: readSettings({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x' }), log: createLog({ level: 'error', format: 'json', silent: true }) })
+  const app = await createApp(appOptions('postgres://nobody@127.0.0.1:1/x'))
   const opening = app.open()
   await sleep(100)
   await app.close()
@@ -172,7 +169,7 @@ t.test('a service that is closed while it waits for the database does not become
 t.test('a database that lets nobody in is said at once', async (t) => {
   const wrong = new URL(await cloneDatabase(t))
   wrong.password = 'wrong'
-  const app = await createApp({ settings: readSettings({ DATABASE_URL: wrong.href }), log: createLog({ level: 'error', format: 'json', silent: true }) })
+  const app = await createApp(appOptions(wrong.href))
   t.teardown(async () => { await app.close() })
   await t.rejects(app.open(), { code: '28P01' })
 })

@@ -14,10 +14,10 @@ t.test('a circle is found, is made of edges, and none is shorter', async (t) => 
       if (reached.has('a')) shortest = steps
     }
     if (shortest === undefined) {
-      t.throws(() => findCycle(edges, 'a'))
+      t.equal(findCycle(edges, 'a'), undefined)
       return
     }
-    const cycle = findCycle(edges, 'a')
+    const cycle = findCycle(edges, 'a') ?? []
     t.equal(cycle.length - 1, shortest)
     t.equal(cycle[0], 'a')
     t.equal(cycle.at(-1), 'a')

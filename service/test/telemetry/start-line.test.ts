@@ -1,32 +1,12 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
-import { cloneDatabase } from '../support/database.js'
-
-interface Service { child: ChildProcess, url: string, lines: Array<Record<string, unknown>> }
-
-/** The service as it is started for real: preload, register, main; over a real socket. */
-async function start (t: Parameters<typeof cloneDatabase>[0], env: Record<string, string> = {}): Promise<Service> {
-  const databaseUrl = await cloneDatabase(t)
-  const child = fork(path.join(packageRoot, 'build/src/main.js'), {
-    cwd: packageRoot,
-    execArgv: ['--require', './build/src/telemetry/preload.js', '--require', '@opentelemetry/auto-instrumentations-node/register'],
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: databaseUrl, PORT: '0', OTEL_METRICS_EXPORTER: 'none', LOG_FORMAT: 'json', ...env }
-  })
-  const lines: Array<Record<string, unknown>> = []
-  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => { lines.push(JSON.parse(line)) })
-  t.teardown(() => { child.kill('SIGKILL') })
-  const [message] = await once(child, 'message') as [{ type: string, url: string }]
-  t.equal(message.type, 'ready')
-  return { child, url: message.url, lines }
-}
+import { startService } from '../support/service.js'
 
 t.test('every answer carries the trace of its server span, which goes on from the caller\'s', async (t) => {
-  const { url } = await start(t)
+  const { url } = await startService(t)
   const traceId = '0af7651916cd43dd8448eb211c80319c'
   for (const path of ['/health', '/api/v1/applications', '/api/v1/applications/nobody', '/nowhere']) {
     const answer = await fetch(`${url}${path}`, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` } })
@@ -39,7 +19,7 @@ t.test('every answer carries the trace of its server span, which goes on from th
 })
 
 t.test('the history says under which trace a version was made', async (t) => {
-  const { url } = await start(t)
+  const { url } = await startService(t)
   const created = await fetch(`${url}/api/v1/applications`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"a"}' })
   t.equal(created.status, 201)
   const { items } = await (await fetch(`${url}/api/v1/applications/a/versions`)).json() as { items: Array<{ trace_id: string }> }
@@ -47,7 +27,7 @@ t.test('the history says under which trace a version was made', async (t) => {
 })
 
 t.test('SIGTERM lets requests under way finish, says so, and ends the process by itself', async (t) => {
-  const { child, url, lines } = await start(t)
+  const { child, url, lines } = await startService(t)
   const post = async (n: number): Promise<number> => (await fetch(`${url}/api/v1/applications`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: `{"name":"a${n}"}` })).status
   const writes = Array.from({ length: 50 }, async (_, n) => await post(n))
   await post(99)
@@ -61,7 +41,7 @@ t.test('SIGTERM lets requests under way finish, says so, and ends the process by
 })
 
 t.test('a service whose launcher is gone drains and ends', async (t) => {
-  const { child } = await start(t)
+  const { child } = await startService(t)
   child.disconnect()
   const [code] = await once(child, 'exit')
   t.equal(code, 0)
@@ -79,13 +59,13 @@ t.test('faulty settings end the start with all of them listed', async (t) => {
 })
 
 t.test('a faulty telemetry setting is logged, and the service starts all the same', async (t) => {
-  const { lines, url } = await start(t, { OTEL_TRACES_SAMPLER_ARG: '200', OTEL_ENVIRONMENT: 'prod' })
+  const { lines, url } = await startService(t, { env: { OTEL_TRACES_SAMPLER_ARG: '200', OTEL_ENVIRONMENT: 'prod' } })
   t.equal((await fetch(`${url}/health`)).status, 200)
   t.same(lines.filter((line) => line['event.name'] === 'telemetry.setting').map((line) => [line.level, String(line.message).split(' ')[0]]), [['warn', 'OTEL_ENVIRONMENT'], ['warn', 'OTEL_TRACES_SAMPLER_ARG']])
 })
 
 t.test('a port that is taken is said with what to do', async (t) => {
-  const { url } = await start(t)
+  const { url } = await startService(t)
   const { port } = new URL(url)
   const child = fork(path.join(packageRoot, 'build/src/main.js'), { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { ...process.env, DATABASE_URL: 'postgres://nobody@localhost:1/x', PORT: port } })
   let errors = ''
