@@ -40,6 +40,7 @@ export function serverOptions ({ bodyLimitBytes, head }: { bodyLimitBytes: numbe
 
 /** What has to be told to the server itself: requests that never reach a route. */
 export function guardConnections (app: FastifyInstance, head: Head): void {
+  endConnections(app)
   app.addHook('onRequest', async (request) => {
     const { socket } = request.raw
     underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
@@ -59,6 +60,17 @@ export function guardConnections (app: FastifyInstance, head: Head): void {
   app.server.on('connect', (_request, socket) => {
     refuseOnSocket(socket as Socket, new Problem('malformed-request', 'This is no proxy: CONNECT is not possible.'), head)
   })
+}
+
+/**
+ * When draining, Node ends the connections that are idle at that moment. One that still has a request under way
+ * is to end with its answer: the client is told, and should it be too late for that, it is closed once idle.
+ */
+function endConnections (app: FastifyInstance): void {
+  let draining = false
+  app.addHook('preClose', async () => { draining = true })
+  app.addHook('onSend', async (_request, reply) => { if (draining) reply.header('connection', 'close') })
+  app.addHook('onResponse', async () => { if (draining) setImmediate(() => { app.server.closeIdleConnections() }) })
 }
 
 /**
