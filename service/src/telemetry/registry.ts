@@ -177,6 +177,7 @@ export const automaticMetrics = {
   'otel.sdk.processor.span.queue.capacity': { kind: 'upDownCounter', unit: '{span}', attributes: ['otel.component.type', 'otel.component.name'], what: 'spans that may wait' },
   'otel.sdk.processor.log.processed': { kind: 'counter', unit: '{log_record}', attributes: ['otel.component.type', 'otel.component.name', 'error.type'], what: 'log records handed to the exporter; with error.type those that were dropped' },
   'otel.sdk.processor.log.queue.size': { kind: 'upDownCounter', unit: '{log_record}', attributes: ['otel.component.type', 'otel.component.name'], what: 'log records that wait to be sent' },
+  'otel.sdk.metric_reader.collection.duration': { kind: 'histogram', unit: 's', attributes: ['otel.component.type', 'otel.component.name', 'error.type'], what: 'how long it took to collect metrics that are sent by OTLP' },
   'otel.sdk.processor.log.queue.capacity': { kind: 'upDownCounter', unit: '{log_record}', attributes: ['otel.component.type', 'otel.component.name'], what: 'log records that may wait' }
 } as const
 
@@ -203,9 +204,9 @@ export const events = {
   'request.refused': { level: 'info', fields: ['http.request.method', 'http.route', 'http.response.status_code', 'error.type', 'error.message'], what: 'a request was refused before any operation began' },
   'request.failed': { level: 'error', fields: ['http.request.method', 'http.route', 'http.response.status_code', ...fault], what: 'a request failed outside of any operation' },
   'telemetry.setting': { level: 'warn', fields: [], what: 'a telemetry setting is faulty and left out of account' },
-  'telemetry.degraded': { level: 'warn', fields: ['telemetry.degradation.level'], what: 'telemetry is reduced' },
-  'telemetry.recovered': { level: 'info', fields: ['telemetry.degradation.level'], what: 'telemetry goes back a level' },
-  'telemetry.export_failed': { level: 'warn', fields: ['error.message'], what: 'telemetry could not be sent; at most a line a minute' }
+  'telemetry.degraded': { level: 'warn', fields: ['telemetry.level', 'reason'], what: 'telemetry is reduced' },
+  'telemetry.recovered': { level: 'info', fields: ['telemetry.level', 'reason'], what: 'telemetry goes back a level' },
+  'telemetry.export_failed': { level: 'warn', fields: ['failures'], what: 'telemetry could not be sent; at most a line a minute' }
 } as const satisfies Record<string, { level: 'error' | 'warn' | 'info' | 'debug', fields: readonly string[], what: string }>
 
 export type AttributeName = keyof typeof attributes

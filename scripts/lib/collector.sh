@@ -1,0 +1,162 @@
+# shellcheck shell=sh
+# The Collector of collector/distribution, built once for a user and kept in
+# ${CONFIG_SERVICE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/config-service}.
+#
+#   sh scripts/lib/collector.sh path     prints where it is, or would be; 0 when it is there, else 1
+#   sh scripts/lib/collector.sh build    builds it when it is missing, prints where it is; needs Go, and the network
+#                                        the first time. Says what it does, on standard error, at least every 10 s.
+#
+# Sourced (with $root set to the repository's folder; works with `set -eu`):
+#
+#   prepare_collector   builds it when it is missing; afterwards $collector is its path, or '' when it
+#                       can't be had, and standard error says why
+
+prepare_collector() {
+  collector=$(sh "$root/scripts/lib/collector.sh" build) || collector=
+}
+
+case ${0##*/} in
+  collector.sh) ;;
+  *) return 0 ;;
+esac
+
+main() {
+  set -eu
+  root=$(CDPATH='' cd -P "$(dirname "$0")/../.." && pwd)
+  distribution=$root/collector/distribution
+  # a machine's user may have no home
+  home=${HOME-}
+  cache=${CONFIG_SERVICE_CACHE:-${XDG_CACHE_HOME:-${home:-$root}/.cache}/config-service}
+  folder=$cache/collector-$(fingerprint)
+  binary=$folder/otelcol
+  case ${1-} in
+    path)
+      printf '%s\n' "$binary"
+      [ -x "$binary" ]
+      ;;
+    build)
+      [ -x "$binary" ] || build_collector
+      printf '%s\n' "$binary"
+      ;;
+    *)
+      say 'Usage: sh scripts/lib/collector.sh path | build'
+      exit 2
+      ;;
+  esac
+}
+
+# Of the sources and the machine: other sources are another Collector, beside the one before.
+fingerprint() {
+  (cd "$distribution" && find . -type f | LC_ALL=C sort | while read -r file; do cksum "$file"; done && uname -sm) | cksum | tr ' ' -
+}
+
+build_collector() {
+  begun=$(date +%s)
+  go=$(command -v go) || fail "Go is needed to build the Collector, and there is none on the PATH." \
+    "Install Go $(wanted_go) or later (https://go.dev/dl)."
+  export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOOS='' GOARCH=''
+  if [ -z "$home" ]; then
+    export GOCACHE="${GOCACHE:-$cache/go-build}" GOPATH="${GOPATH:-$cache/go}"
+  fi
+  version=$(cd "$distribution/../.." && "$go" env GOVERSION 2>&1) || fail "$go does not run: $version"
+  version=${version#go}
+  at_least "$version" "$(wanted_go)" || fail "The Collector needs Go $(wanted_go) or later to be built, and $go is $version." \
+    "Install a later Go (https://go.dev/dl)."
+  mkdir -p "$folder" 2>/dev/null || fail "The Collector's folder $folder can't be created." \
+    'Set CONFIG_SERVICE_CACHE to a folder that you may write to.'
+
+  turns=$cache/turns
+  . "$root/scripts/lib/turns.sh"
+  log=$folder/build.$$.log
+  made=$folder/otelcol.$$
+  child=
+  trap 'clean_up' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  # Remains of builds that were killed; two machines that share the folder may still be at theirs.
+  find "$folder" -type f -name '*.*' -mmin +120 -exec rm -f {} + 2>/dev/null || :
+
+  # One at a time, so that two starts do not compile the same twice; were it not to hold, the second
+  # would only replace the file by the same.
+  (while sleep 10 >/dev/null 2>&1; do say "Collector: waiting for another build of it ($(elapsed) s) ..."; done) &
+  child=$!
+  take_turn 2>/dev/null
+  stop_child
+  if [ ! -x "$binary" ]; then
+    say "Collector: building it (minutes the first time, only when its sources have changed) ..."
+    work downloading "$go" list -deps -f '{{.ImportPath}}' .
+    packages=$(grep -vc '^go: ' "$log") || :
+    work compiling "$go" build -v -trimpath -ldflags '-s -w' -o "$made" .
+    "$made" --version >"$log" 2>&1 || explain 'was built, but does not run; the first lines of what it says are above.'
+    mv -f "$made" "$binary"
+    say "Collector: built in $(elapsed) s."
+  fi
+  end_turn
+}
+
+# Runs a step of Go's, and tells every 10 s how far it is: Go names each module that it downloads and
+# each package that it compiles.
+work() {
+  step=$1
+  shift
+  say "Collector: $step ..."
+  (cd "$distribution" && exec "$@") >"$log" 2>&1 &
+  child=$!
+  told=$(date +%s)
+  while kill -0 "$child" 2>/dev/null; do
+    sleep 1
+    if [ $(($(date +%s) - told)) -ge 9 ]; then
+      told=$(date +%s)
+      case $step in
+        downloading) say "Collector: downloading, $(elapsed) s, $(grep -c '^go: downloading' "$log" || :) modules ..." ;;
+        compiling) say "Collector: compiling, $(elapsed) s, $(grep -vc '^go: ' "$log" || :) of up to $packages packages ..." ;;
+      esac
+    fi
+  done
+  wait "$child" || explain "could not be built ($step failed); the first lines of what Go says are above." \
+    "Modules come from $("$go" env GOPROXY): is that within reach? Then try again, it goes on where it was."
+  child=
+}
+
+explain() {
+  grep -v '^go: downloading\|^[a-z0-9.]*\(/[A-Za-z0-9_./-]*\)*$' "$log" | head -n 4 >&2 || :
+  what=$1
+  shift
+  fail "The Collector $what" "$@"
+}
+
+clean_up() {
+  stop_child
+  rm -f "$made" "$log"
+  end_turn
+}
+
+stop_child() {
+  [ -z "$child" ] || kill "$child" 2>/dev/null || :
+  child=
+}
+
+wanted_go() {
+  sed -n 's/^go //p' "$distribution/go.mod"
+}
+
+# Whether version $1 (1.26.8, 1.27rc1) is $2 or later.
+at_least() {
+  printf '%s\n%s\n' "$1" "$2" | sed 's/[^0-9.].*//' | awk -F . '{ n[NR] = $1 * 1000000 + $2 * 1000 + $3 } END { exit !(n[1] >= n[2]) }'
+}
+
+elapsed() {
+  echo $(($(date +%s) - begun))
+}
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+fail() {
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+main "$@"
