@@ -2,16 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../database/embedded.js'
 import { StartFault } from '../database/embedded-fault.js'
 import { type FolderLock, lockFolder } from '../database/embedded-lock.js'
-import { ended, identify, signal } from '../database/embedded-processes.js'
-import { checkPorts } from './ports.js'
+import { type ProcessIdentity, ended, identify, signal } from '../database/embedded-processes.js'
+import { checkPorts, holdPorts } from './ports.js'
 import { createRestarts } from './restarts.js'
 import { type ServiceCommand, type ServiceProcess, startService } from './service.js'
 import { type Environment, type LauncherSettings, readSettings } from './settings.js'
+import { type Sidecar, startSidecar } from './sidecar.js'
 import { type StopRequest, listenForStop } from './stop.js'
 import { welcome, withoutPassword } from './welcome.js'
 
 interface LaunchOptions {
-  /** The repository's folder: `.env` and, by default, `.data` are there. */
+  /** The repository's folder: `.env`, the sidecar's configuration and, by default, `.data` are there. */
   root: string
   service: ServiceCommand
   environment: Environment
@@ -23,14 +24,15 @@ interface LaunchOptions {
 }
 
 /**
- * Runs the database and the service until a signal comes or one of them cannot be kept alive.
+ * Runs the database, the service and its sidecar until a signal comes or one of the first two cannot
+ * be kept alive.
  *
  * @returns the exit code: 0 stopped in order; 1 a fault, or given up; the service's own when it
  * ended before it was ready; 128 + the signal's number when stopping took killing something
  */
 export async function launch (options: LaunchOptions): Promise<number> {
   const stop = listenForStop()
-  const running: Running = { options, stop }
+  const running: Running = { options, stop, remembered: new Map() }
   try {
     return await run(running)
   } catch (error) {
@@ -50,7 +52,10 @@ interface Running {
   lock?: FolderLock
   database?: EmbeddedDatabase | undefined
   service?: ServiceProcess | undefined
+  sidecar?: Sidecar
   settings?: LauncherSettings
+  /** What the next start has to end should this one be killed. */
+  remembered: Map<'service' | 'sidecar', ProcessIdentity>
 }
 
 type Event =
@@ -68,7 +73,7 @@ async function run (running: Running): Promise<number> {
   const restarts = createRestarts()
   let wasReady = false
   let isReady = false
-  if (!stop.isRequested()) serve(running, metricsPort)
+  if (!stop.isRequested()) await serve(running, metricsPort)
 
   for (;;) {
     const event = await nextEvent(running, isReady)
@@ -76,7 +81,7 @@ async function run (running: Running): Promise<number> {
     if (event.what === 'ready') {
       isReady = true
       lock.serves(event.url)
-      options.say(wasReady ? `The service is back at ${event.url}` : welcome(event.url, settings, metricsPort, running.database))
+      options.say(wasReady ? `The service is back at ${event.url}` : welcome(event.url, settings, metricsPort, running))
       wasReady = true
       continue
     }
@@ -110,7 +115,7 @@ async function run (running: Running): Promise<number> {
     }
     if (running.service === undefined) {
       isReady = false
-      serve(running, metricsPort)
+      await serve(running, metricsPort)
     }
   }
 }
@@ -123,6 +128,7 @@ async function prepare (running: Running): Promise<{ settings: LauncherSettings,
   const lock = running.lock = await lockFolder(settings.dataDir)
   await endLeftovers(lock, settings, options.say)
   const metricsPort = await checkPorts(settings, options.say)
+  await openSidecar(running, [settings.port, metricsPort])
   if (!stop.isRequested()) await openDatabase(running)
   return { settings, lock, metricsPort }
 }
@@ -150,45 +156,63 @@ async function openDatabase (running: Running): Promise<void> {
   options.say(`PostgreSQL ${running.database.version} runs on 127.0.0.1:${running.database.port}`)
 }
 
-function serve (running: Running, metricsPort: number | undefined): void {
-  const { options, settings, lock, database } = running
+/** It goes on by itself from here: neither the database nor the service waits for it. */
+async function openSidecar (running: Running, otherPorts: Array<number | undefined>): Promise<void> {
+  const { options: { root, say, complain }, settings, stop } = running
+  if (settings === undefined || settings.sidecar.unwanted !== undefined) return
+  for (const complaint of settings.sidecar.complaints) complain(complaint)
+  const held = await holdPorts(settings.sidecar.host, settings.sidecar.ports, otherPorts, say)
+  if (stop.isRequested()) return
+  running.sidecar = startSidecar({ root, settings, held, say, complain, remember: (pid) => { remember(running, 'sidecar', pid) } })
+}
+
+async function serve (running: Running, metricsPort: number | undefined): Promise<void> {
+  const { options, settings, database, sidecar, stop } = running
   if (settings === undefined) return
+  const ofSidecar = await Promise.race([sidecar?.environment, stop.requested.then(() => 'stop' as const)])
+  if (ofSidecar === 'stop') return
   options.say('Starting the service')
   running.service = startService(options.service, {
     ...settings.environment,
+    ...ofSidecar,
     DATABASE_URL: database?.url ?? settings.databaseUrl,
     DATA_DIR: settings.dataDir,
     ...metricsPort === undefined ? {} : { OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort) }
   })
-  const pids = [running.service.pid].filter((pid) => pid !== undefined)
-  lock?.remember(pids.map(identify).filter((found) => found !== undefined))
+  remember(running, 'service', running.service.pid)
+}
+
+function remember ({ remembered, lock }: Running, what: 'service' | 'sidecar', pid: number | undefined): void {
+  const found = pid === undefined ? undefined : identify(pid)
+  if (found === undefined) remembered.delete(what)
+  else remembered.set(what, found)
+  lock?.remember([...remembered.values()])
 }
 
 /** A service whose launcher was killed drains for a while and holds its port meanwhile. */
 async function endLeftovers (lock: FolderLock, settings: LauncherSettings, say: (text: string) => void): Promise<void> {
   const { leftovers } = lock
   if (leftovers.length === 0) return
-  say('The service of an earlier start is still stopping: waiting for it')
+  say('An earlier start has left something running: waiting for it to stop')
+  // The service drains already; a sidecar whose guard was killed as well has yet to be asked.
+  for (const { pid } of leftovers) signal(-pid, 'SIGINT')
   if (await ended(leftovers, settings.shutdownTimeoutMs)) return
-  for (const { pid } of leftovers) signal(pid, 'SIGKILL')
+  for (const { pid } of leftovers) signal(-pid, 'SIGKILL')
   await ended(leftovers, 5_000)
 }
 
 /** After a signal: everything in its order, unless a second one comes. */
 async function stopInOrder (running: Running): Promise<number> {
-  const { options, stop, service, database, settings } = running
-  const everything = [...service === undefined ? [] : ['the service'], ...database === undefined ? [] : ['PostgreSQL']]
+  const { options, stop, service, sidecar, database } = running
+  const everything = [...service === undefined ? [] : ['the service'], ...sidecar === undefined ? [] : ['the sidecar'], ...database === undefined ? [] : ['PostgreSQL']]
   options.say(everything.length === 0 ? '\nStopping' : `\nStopping ${everything.join(', then ')} (once more to kill)`)
-  const orderly = stopAll(running).then((inTime) => {
-    if (!inTime) options.complain(`The service did not drain within ${settings?.shutdownTimeoutMs} ms (SHUTDOWN_TIMEOUT_MS) and was killed.`)
-    return inTime
-  })
+  const orderly = stopAll(running)
   let killed = false
   const hurried = stop.hurried.then(async () => {
     killed = true
-    options.complain('Asked twice: killing the service' +
+    options.complain(`Asked twice: killing ${sidecar === undefined ? 'the service' : 'the service and the sidecar'}` +
       (database === undefined ? '' : ', and ending PostgreSQL at once; the next start recovers from its journal'))
-    await service?.kill()
+    await Promise.all([service?.kill(), sidecar?.kill()])
     await database?.stop({ now: true })
     return false
   })
@@ -200,9 +224,14 @@ async function stopInOrder (running: Running): Promise<number> {
 }
 
 /** @returns whether nothing had to be killed */
-async function stopAll ({ service, database, settings }: Running): Promise<boolean> {
+async function stopAll ({ options, stop, service, sidecar, database, settings }: Running): Promise<boolean> {
   const graceMs = 2_000
-  const inTime = await service?.stop((settings?.shutdownTimeoutMs ?? 10_000) + graceMs) ?? true
+  const drained = await service?.stop((settings?.shutdownTimeoutMs ?? 10_000) + graceMs) ?? true
+  const killed = (what: string) => { if (!stop.isHurried()) options.complain(what) }
+  if (!drained) killed(`The service did not drain within ${settings?.shutdownTimeoutMs} ms (SHUTDOWN_TIMEOUT_MS) and was killed.`)
+  // Only now has it got the last spans. What it cannot send in time stays on its disk.
+  const stored = await sidecar?.stop() ?? true
+  if (!stored) killed('The sidecar did not end within 5 s and was killed.')
   await database?.stop()
-  return inTime
+  return drained && stored
 }

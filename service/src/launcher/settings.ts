@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { settings as serviceSettings } from '../env.js'
 import { StartFault } from '../database/embedded-fault.js'
+import { type SidecarSettings, absolutePaths, collectorNames, readSidecarSettings } from './sidecar-settings.js'
 
 export type Environment = Record<string, string | undefined>
 
@@ -20,6 +21,7 @@ export interface LauncherSettings {
   /** Where the metrics are to be had; nothing when they are off or go elsewhere. */
   metrics: { host: string, port: number, chosen: boolean } | undefined
   shutdownTimeoutMs: number
+  sidecar: SidecarSettings
   /** Names in `.env` that nothing here reads: misspelt ones, most likely. */
   unknownNames: string[]
 }
@@ -27,27 +29,32 @@ export interface LauncherSettings {
 /**
  * @param root of the repository; its `.env` fills in what the environment does not set
  * @param cwd what a relative DATA_DIR of the environment starts at; one from `.env` starts at root
- * @throws StartFault when `.env` cannot be read
+ * @throws StartFault when `.env` cannot be read, or a setting of the sidecar cannot be meant
  */
 export function readSettings (root: string, given: Environment, cwd: string): LauncherSettings {
   const file = readEnvFile(join(root, '.env'))
   const environment = { ...file, ...given }
   const value = (name: string) => environment[name] === '' ? undefined : environment[name]
-  const host = value('HOST') ?? '127.0.0.1'
+  const dataDir = resolve(given['DATA_DIR'] === undefined || given['DATA_DIR'] === '' ? root : cwd, value('DATA_DIR') ?? '.data')
+  const known = new Set([...Object.keys(serviceSettings.properties), ...SIDECAR, ...collectorNames(root)])
   return {
     environment,
-    host,
+    host: value('HOST') ?? '127.0.0.1',
     port: portOf(value('PORT') ?? '8000'),
-    dataDir: resolve(given['DATA_DIR'] === undefined || given['DATA_DIR'] === '' ? root : cwd, value('DATA_DIR') ?? '.data'),
+    dataDir,
     databaseUrl: value('DATABASE_URL'),
     metrics: metricsOf(value),
     shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000),
-    unknownNames: Object.keys(file).filter((name) => !(name in serviceSettings.properties) && !OF_OTHERS.test(name))
+    sidecar: readSidecarSettings(root, environment, dataDir, absolutePaths(root, given, file, cwd)),
+    unknownNames: Object.keys(file).filter((name) => !known.has(name) && !OF_OTHERS.test(name))
   }
 }
 
-// Settings of OpenTelemetry, Node and the like, which are not listed here.
-const OF_OTHERS = /^(?:OTEL|NODE|PG|SSL|TZ|LANG|LC|HTTPS?_PROXY|NO_PROXY)(?:_|$)/
+// Read by the launcher and by telemetry/environment.ts.
+const SIDECAR = ['SIDECAR', 'COLLECTOR_DESTINATIONS', 'SAMPLING', 'SAMPLING_PERCENTAGE', 'SAMPLING_TRUST_PARENT', 'READ_SAMPLING_RATIO', 'SLOW_TRACE_MS']
+
+// Settings of OpenTelemetry, Node, Go, Docker and the like, which are not listed here.
+const OF_OTHERS = /^(?:OTEL|NODE|PG|SSL|TZ|LANG|LC|GO[A-Z]+|DOCKER|HTTPS?_PROXY|NO_PROXY)(?:_|$)/
 
 function readEnvFile (path: string): Environment {
   if (!existsSync(path)) return {}

@@ -5,6 +5,7 @@ export interface StopRequest {
   /** Resolves at the second: stop without waiting for anyone. */
   hurried: Promise<NodeJS.Signals>
   isRequested (): boolean
+  isHurried (): boolean
   /** Aborted at the first signal. */
   aborted: AbortSignal
   /** The first signal's number, as a shell adds it to 128. */
@@ -24,12 +25,16 @@ export function listenForStop (): StopRequest {
   const abort = new AbortController()
   let received: Name | undefined
   let receivedAt = 0
+  let again = false
   const receive = (name: Name) => {
     if (received === undefined) {
       received = name
       receivedAt = Date.now()
       first.resolve(name)
-    } else if (Date.now() - receivedAt > sameWishMs) second.resolve(name)
+    } else if (Date.now() - receivedAt > sameWishMs) {
+      again = true
+      second.resolve(name)
+    }
     abort.abort()
   }
   const listeners = (Object.keys(numbers) as Name[]).map((name) => ({ name, listener: () => { receive(name) } }))
@@ -38,6 +43,7 @@ export function listenForStop (): StopRequest {
     requested: first.promise,
     hurried: second.promise,
     isRequested: () => received !== undefined,
+    isHurried: () => again,
     aborted: abort.signal,
     exitCode: () => 128 + (received === undefined ? 0 : numbers[received]),
     end () { for (const { name, listener } of listeners) process.off(name, listener) }

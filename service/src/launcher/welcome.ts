@@ -1,22 +1,28 @@
 import { realpathSync } from 'node:fs'
 import type { EmbeddedDatabase } from '../database/embedded.js'
 import type { LauncherSettings } from './settings.js'
+import type { Sidecar } from './sidecar.js'
 
 /** What is shown once the service listens: where everything is, and what to try first. */
-export function welcome (url: string, settings: LauncherSettings, metricsPort: number | undefined, database: EmbeddedDatabase | undefined): string {
+export function welcome (
+  url: string, settings: LauncherSettings, metricsPort: number | undefined,
+  { database, sidecar }: { database?: EmbeddedDatabase | undefined, sidecar?: Pick<Sidecar, 'describe'> }
+): string {
   const addresses: Array<[string, string]> = [
     ['Service', url],
     ['API', `${url}/docs`],
     ['OpenAPI', `${url}/openapi.json`],
     ...metricsPort === undefined ? [] : [['Metrics', `http://${settings.metrics?.host}:${metricsPort}/metrics`] as [string, string]],
     ['Data', settings.dataDir],
-    ['Database', database === undefined ? withoutPassword(settings.databaseUrl ?? '') : describe(database, settings.dataDir)]
+    ['Database', database === undefined ? withoutPassword(settings.databaseUrl ?? '') : describe(database, settings.dataDir)],
+    ...sidecar?.describe() ?? [['Sidecar', settings.sidecar.unwanted ?? 'none'] as [string, string]]
   ]
+  const width = Math.max(...addresses.map(([name]) => name.length))
   return [
     '',
     'The configuration service is ready.',
     '',
-    ...addresses.map(([name, value]) => `  ${name.padEnd(9)} ${value}`),
+    ...addresses.map(([name, value]) => `  ${name.padEnd(width)} ${value}`),
     '',
     'Try it: create an application, give it a configuration, read that back.',
     '',

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkPorts } from '../../src/launcher/ports.js'
+import { checkPorts, holdPorts } from '../../src/launcher/ports.js'
 import { createRestarts } from '../../src/launcher/restarts.js'
 import { readSettings } from '../../src/launcher/settings.js'
 import { welcome, withoutPassword } from '../../src/launcher/welcome.js'
-import { freePort, temporaryFolder } from './support.js'
+import { freePort, makeCollector, sidecarPorts, temporaryFolder } from './support.js'
 
 t.test('restarts wait longer each time, and end when five within a minute were in vain', async (t) => {
   let time = 0
@@ -29,6 +29,72 @@ t.test('names in .env that nothing reads are found', async (t) => {
   const root = temporaryFolder(t)
   writeFileSync(join(root, '.env'), 'DATABSE_URL=postgres://db/x\nPORT=9000\nOTEL_SERVICE_NAME=x\nPROT=1\nNODE_ENV=test\n')
   t.strictSame(readSettings(root, { WHATEVER: '1' }, root).unknownNames, ['DATABSE_URL', 'PROT'])
+})
+
+t.test('what the sidecar reads may stand in .env, whatever its configuration asks for', async (t) => {
+  const root = temporaryFolder(t)
+  makeCollector(root, { built: false })
+  writeFileSync(join(root, '.env'), 'SIDECAR=auto\nCOLLECTOR_DESTINATIONS=tempo\nTEMPO_ENDPOINT=localhost:4317\nSLOW_TRACE_MS=300\nCOLLECTOR_FILE_DIR=out\nCOLECTOR_HOST=x\nLOKI_ENDPOINT=x\n')
+  const settings = readSettings(root, { COLLECTOR_STORAGE_DIR: 'queue' }, '/somewhere')
+  t.strictSame(settings.unknownNames, ['COLECTOR_HOST', 'LOKI_ENDPOINT'])
+  t.match(settings.sidecar, {
+    unwanted: undefined, destinations: ['tempo'], fileDir: join(root, 'out'), storageDir: '/somewhere/queue', configs: [/config\.yaml$/, /tempo\.yaml$/]
+  })
+})
+
+t.test('settings of the sidecar that cannot be meant are refused', async (t) => {
+  const root = temporaryFolder(t)
+  makeCollector(root, { built: false })
+  t.throws(() => readSettings(root, { COLLECTOR_DESTINATIONS: 'file,tempoo' }, root), { message: /names tempoo, which is not in .*There are: file, tempo$/ })
+  t.throws(() => readSettings(root, { SIDECAR: 'on' }, root), { message: /SIDECAR=on means nothing/ })
+  for (const port of ['x', '0', '65536']) t.throws(() => readSettings(root, { COLLECTOR_METRICS_PORT: port }, root), { message: /COLLECTOR_METRICS_PORT=.* is no port/ })
+})
+
+t.test('a sidecar is wanted where OTLP goes out and nobody has said where to', async (t) => {
+  const root = temporaryFolder(t)
+  const of = (environment: Record<string, string>) => readSettings(root, environment, root).sidecar
+  for (const wanted of [{}, { OTEL_EXPORTER_TYPE: 'console' }, { OTEL_ENVIRONMENT: 'production' }, { OTEL_TRACES_EXPORTER: 'none' }, { OTEL_ENVIRONMENT: 'testing', OTEL_TRACES_EXPORTER: 'otlp' }]) {
+    t.equal(of(wanted as Record<string, string>).unwanted, undefined, JSON.stringify(wanted))
+  }
+  const unwanted: Array<Record<string, string>> = [
+    { SIDECAR: 'off' }, { OTEL_SDK_DISABLED: 'true' }, { OTEL_ENABLED: 'false' }, { OTEL_ENVIRONMENT: 'testing' },
+    { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4317' }, { OTEL_OTLP_ENDPOINT: 'http://a:4317' }
+  ]
+  for (const environment of unwanted) t.type(of(environment).unwanted, 'string', JSON.stringify(environment))
+  t.notMatch(of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://me:secret@a:4317' }).unwanted, 'secret')
+  t.match(of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'a:4317' }), { unwanted: undefined, complaints: [/^OTEL_EXPORTER_OTLP_ENDPOINT must be/] }, 'a faulty one is said and left out of account')
+})
+
+t.test('the sidecar takes its share from what was set for the SDK, and no faulty figure', async (t) => {
+  const root = temporaryFolder(t)
+  makeCollector(root, { built: false })
+  const of = (environment: Record<string, string>) => readSettings(root, environment, root).sidecar.environment
+  t.equal(of({})['SAMPLING_PERCENTAGE'], '100')
+  t.equal(of({ OTEL_ENVIRONMENT: 'production' })['SAMPLING_PERCENTAGE'], '10')
+  t.equal(of({ OTEL_TRACES_SAMPLER_ARG: '0.25' })['SAMPLING_PERCENTAGE'], '25')
+  t.equal(of({ SAMPLING_PERCENTAGE: '30' })['SAMPLING_PERCENTAGE'], '30')
+  t.equal(of({ SAMPLING: 'head', OTEL_TRACES_SAMPLER_ARG: '0.25' })['SAMPLING_PERCENTAGE'], '100', 'never twice')
+  t.notMatch(of({ SLOW_TRACE_MS: 'soon' })['SLOW_TRACE_MS'], 'soon')
+  t.equal(of({ COLLECTOR_MEMORY_LIMIT_MIB: '500' })['GOMEMLIMIT'], '400MiB')
+})
+
+t.test('ports are kept for the sidecar until it comes, and claimed after that', async (t) => {
+  const first = Number((await sidecarPorts())['COLLECTOR_OTLP_GRPC_PORT'])
+  const wishes = [{ name: 'A', port: first, chosen: false }, { name: 'B', port: first + 1, chosen: false }]
+  const lines: string[] = []
+  const one = await holdPorts('127.0.0.1', wishes, [first + 1], (line) => lines.push(line))
+  t.equal(one.ports['A'], first)
+  t.ok((one.ports['B'] ?? 0) > first + 1, 'a port that is promised to another is not taken')
+  await one.release()
+  const other = await holdPorts('127.0.0.1', wishes, [], () => {})
+  if (process.platform === 'linux') t.not(other.ports['A'], first, 'made way, but not for another start')
+  await t.rejects(holdPorts('127.0.0.1', [{ name: 'A', port: first, chosen: true }], [], t.fail), { message: /is taken, and A asks for it/ })
+  await one.end()
+  await other.end()
+  const again = await holdPorts('127.0.0.1', wishes, [], t.fail)
+  t.equal(again.ports['A'], first)
+  await again.end()
+  await t.rejects(holdPorts('192.0.2.1', wishes, [], t.fail), { message: /cannot listen on 192\.0\.2\.1.*set COLLECTOR_HOST or A/ })
 })
 
 t.test('a faulty PORT is left to the service, which lists every fault', async (t) => {
@@ -70,7 +136,7 @@ t.test('what is shown of a connection string never has the password', async (t) 
 
 t.test('metrics that are not there are not shown', async (t) => {
   const settings = readSettings(temporaryFolder(t), { DATABASE_URL: 'postgres://db/x' }, '/')
-  const text = welcome('http://127.0.0.1:8000', settings, undefined, undefined)
+  const text = welcome('http://127.0.0.1:8000', settings, undefined, {})
   t.match(text, 'curl http://127.0.0.1:8000/api/v1/configurations/billing:prod')
   t.notMatch(text, 'Metrics')
 })

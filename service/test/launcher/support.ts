@@ -1,5 +1,6 @@
 import { type SpawnOptions, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,11 +16,11 @@ export function temporaryFolder (t: Test, mode = 0o711): string {
   return folder
 }
 
-/** @returns a port that nobody uses at the moment */
-export async function freePort (): Promise<number> {
-  return await new Promise((resolve) => {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1', () => {
+/** @returns a port that nobody uses at the moment, the wanted one if any is */
+export async function freePort (wanted = 0): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject)
+    probe.listen(wanted, '127.0.0.1', () => {
       const address = probe.address()
       probe.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : 0) })
     })
@@ -51,6 +52,7 @@ export async function startLauncher (
       DATA_DIR: dataDir,
       PORT: String(port),
       OTEL_METRICS_EXPORTER: 'none',
+      SIDECAR: 'off',
       ...environment
     },
     ...options
@@ -87,6 +89,43 @@ export async function startLauncher (
       processes()
     }
   }
+}
+
+/** @returns five free ports, as the variables of the sidecar; below those that the system gives away by itself */
+export async function sidecarPorts (): Promise<Record<string, string>> {
+  const names = ['COLLECTOR_OTLP_GRPC_PORT', 'COLLECTOR_OTLP_HTTP_PORT', 'COLLECTOR_SPAN_METRICS_PORT', 'COLLECTOR_METRICS_PORT', 'COLLECTOR_HEALTH_PORT']
+  const first = randomInt(3_000, 6_000) * 5
+  const free = await Promise.all(names.map(async (_name, index) => await freePort(first + index).catch(() => 0)))
+  return free.includes(0) ? await sidecarPorts() : Object.fromEntries(names.map((name, index) => [name, String(free[index])]))
+}
+
+/**
+ * What the launcher finds of the sidecar in a repository: its configuration, and a stand-in for
+ * scripts/lib/collector.sh, which builds the stand-in for the Collector as BUILD tells.
+ */
+export function makeCollector (root: string, { built }: { built: boolean }): void {
+  for (const folder of ['collector/destinations', 'scripts/lib', 'bin']) mkdirSync(join(root, folder), { recursive: true })
+  const reads = (...names: string[]) => names.map((name) => `\${env:${name}:-default}\n`).join('')
+  writeFileSync(join(root, 'collector', 'config.yaml'), reads('COLLECTOR_HOST', 'SAMPLING_PERCENTAGE', 'SLOW_TRACE_MS'))
+  writeFileSync(join(root, 'collector', 'destinations', 'file.yaml'), reads('COLLECTOR_FILE_DIR'))
+  writeFileSync(join(root, 'collector', 'destinations', 'tempo.yaml'), reads('TEMPO_ENDPOINT'))
+  const program = join(root, 'otelcol')
+  const make = `printf '#!/bin/sh\\nexec "${process.execPath}" "${join(__dirname, 'stand-in-collector.js')}" "$@"\\n' >'${program}'; chmod +x '${program}'`
+  writeFileSync(join(root, 'scripts', 'lib', 'collector.sh'), `
+case $1 in
+  path) echo '${program}'; [ -x '${program}' ] ;;
+  build)
+    echo 'not shown'
+    case \${BUILD-} in
+      fails) echo 'Collector: compiling ...' >&2; echo 'go: no network' >&2; exit 1 ;;
+      takes) sleep 300 & i=0; while [ $i -lt 300 ]; do echo "Collector: compiling, $i s ..." >&2; sleep 0.1; i=$((i+1)); done ;;
+      *) echo 'fetching modules ...' >&2; sleep 1; ${make} ;;
+    esac ;;
+esac
+`)
+  // The launcher looks whether there is a Go, and calls the script.
+  writeFileSync(join(root, 'bin', 'go'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+  if (built) execFileSync('sh', ['-c', make])
 }
 
 export function postmasterPid (dataDir: string): number {
