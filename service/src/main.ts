@@ -1,12 +1,11 @@
-import { logs, metrics, trace, type ProxyTracerProvider } from '@opentelemetry/api'
 import { createApp } from './app.js'
 import { describeDatabase, message } from './database/pool.js'
 import { readSettings, SettingsError, type Settings } from './env.js'
 import { errorTypeOf } from './errors.js'
 import { version } from './package.js'
-import { createLog, logEvent, type Log } from './telemetry/log.js'
+import { logEvent, type Log } from './telemetry/log.js'
 import { complaints } from './telemetry/preload.js'
-import { createTelemetry } from './telemetry/telemetry.js'
+import { startTelemetry } from './telemetry/start.js'
 
 // The SDK's own listener would shut telemetry down at once and lose what is under way.
 process.removeAllListeners('SIGTERM')
@@ -23,10 +22,11 @@ async function main (): Promise<void> {
     process.stderr.write(`config-service: ${error.message}\n`)
     process.exit(1)
   }
-  const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT })
+  const { telemetry, flush } = startTelemetry(settings)
+  const { log } = telemetry
   logEvent(log, 'service.start', `config-service ${version} starts`, { environment: settings.OTEL_ENVIRONMENT, database: describeDatabase(settings.DATABASE_URL) })
   for (const { message } of complaints) logEvent(log, 'telemetry.setting', message)
-  const app = await createApp({ settings, telemetry: createTelemetry({ log, settings }) })
+  const app = await createApp({ settings, telemetry })
 
   let stopping: Promise<void> | undefined
   const stop = (why: string, code: number): void => {
@@ -40,7 +40,7 @@ async function main (): Promise<void> {
     }, settings.SHUTDOWN_TIMEOUT_MS)
     await app.close().catch((error: unknown) => { logEvent(log, 'service.failed', 'closing failed', { error }) })
     logEvent(log, 'service.stopped', 'stopped')
-    await flushTelemetry()
+    await flush()
     clearTimeout(limit)
     process.exit(code)
   }
@@ -82,13 +82,4 @@ function fatal (log: Log, error: unknown, stop: () => void): void {
   failed = true
   logEvent(log, 'service.failed', 'a fatal error', { error: error instanceof Error ? error : new Error(String(error)) })
   stop()
-}
-
-const FLUSH_TIMEOUT_MS = 2000
-
-/** Sends what the telemetry of this process still holds, within a limit: nobody waits for a Collector that is away. */
-async function flushTelemetry (): Promise<void> {
-  const providers = [(trace.getTracerProvider() as ProxyTracerProvider).getDelegate?.(), metrics.getMeterProvider(), logs.getLoggerProvider()] as Array<{ forceFlush?: () => Promise<void> } | undefined>
-  const flushed = Promise.allSettled(providers.map(async (provider) => await provider?.forceFlush?.()))
-  await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, FLUSH_TIMEOUT_MS))])
 }

@@ -25,7 +25,14 @@ const usable: Record<string, fc.Arbitrary<string>> = {
   OTEL_NODE_RESOURCE_DETECTORS: fc.constant('none'),
   OTEL_METRIC_EXPORT_INTERVAL: fc.integer({ min: 1, max: 100_000 }).map(String),
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: fc.integer({ min: 1, max: 4096 }).map(String),
-  OTEL_TRACES_SAMPLER_ARG: fc.constantFrom('0', '1', '0.25', '.5')
+  OTEL_TRACES_SAMPLER_ARG: fc.constantFrom('0', '1', '0.25', '.5'),
+  OTEL_TRACES_SAMPLER: fc.constantFrom('always_on', 'parentbased_always_off', 'traceidratio'),
+  SAMPLING: fc.constantFrom('sidecar', 'head'),
+  SAMPLING_TRUST_PARENT: fc.constantFrom('true', 'false'),
+  READ_SAMPLING_RATIO: fc.constantFrom('0', '0.5'),
+  SLOW_TRACE_MS: fc.constantFrom('1', '1000'),
+  TELEMETRY_LEVEL: fc.constantFrom('auto', '3'),
+  SIDECAR_HEALTH_URL: fc.constantFrom('off', 'http://127.0.0.1:1')
 }
 const faulty: Record<string, string[]> = {
   OTEL_TRACES_EXPORTER: ['jaeger', 'otlp;console'],
@@ -36,7 +43,14 @@ const faulty: Record<string, string[]> = {
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: ['many'],
   OTEL_TRACES_SAMPLER_ARG: ['2', '10%', '-0.1'],
   OTEL_EXPORTER_PROMETHEUS_PORT: ['65536', 'x'],
-  OTEL_ENABLED: ['no']
+  OTEL_ENABLED: ['no'],
+  OTEL_TRACES_SAMPLER: ['jaeger_remote'],
+  SAMPLING: ['tail'],
+  SAMPLING_PERCENTAGE: ['101', '-1', '10%'],
+  READ_SAMPLING_RATIO: ['1.1'],
+  SLOW_TRACE_MS: ['0', '1s'],
+  TELEMETRY_LEVEL: ['0', '5', 'on'],
+  SIDECAR_HEALTH_URL: ['127.0.0.1:13133', 'no']
 }
 
 t.test('a variable that the user has set to something usable is never touched', async (t) => {
@@ -114,4 +128,38 @@ t.test('version and environment become resource attributes beside those of the u
   t.equal(resulting({}).OTEL_RESOURCE_ATTRIBUTES, `service.version=${version},deployment.environment.name=development`)
   t.equal(resulting({ OTEL_SERVICE_VERSION: '2.0', OTEL_ENVIRONMENT: 'staging', OTEL_RESOURCE_ATTRIBUTES: 'team=a,deployment.environment.name=x' }).OTEL_RESOURCE_ATTRIBUTES,
     'service.version=2.0,team=a,deployment.environment.name=x')
+})
+
+t.test('the share is taken once: by the sidecar, or by the SDK and then by nobody else', async (t) => {
+  const anything = fc.record({
+    OTEL_ENVIRONMENT: fc.constantFrom('development', 'staging', 'production'),
+    SAMPLING: fc.constantFrom('sidecar', 'head'),
+    SAMPLING_TRUST_PARENT: fc.constantFrom('true', 'false'),
+    OTEL_TRACES_SAMPLER: fc.constantFrom('always_on', 'parentbased_always_on', 'traceidratio', 'parentbased_traceidratio'),
+    OTEL_TRACES_SAMPLER_ARG: fc.constantFrom('0', '0.25', '1'),
+    SAMPLING_PERCENTAGE: fc.constantFrom('0', '33.3', '100')
+  }, { requiredKeys: [] })
+  fc.assert(fc.property(anything, (user) => {
+    const result = resulting(user as Record<string, string>)
+    const bySdk = result.OTEL_TRACES_SAMPLER?.endsWith('traceidratio') === true ? Number(result.OTEL_TRACES_SAMPLER_ARG) : 1
+    const bySidecar = Number(result.SAMPLING_PERCENTAGE) / 100
+    t.ok(bySdk >= 0 && bySdk <= 1 && bySidecar >= 0 && bySidecar <= 1)
+    if (bySdk < 1) t.equal(bySidecar, 1, 'never the share of a share')
+    const head = user.SAMPLING === 'head' || user.OTEL_TRACES_SAMPLER?.endsWith('traceidratio') === true
+    t.equal(result.OTEL_TRACES_SAMPLER?.endsWith('traceidratio') === true, head && !(user.OTEL_TRACES_SAMPLER?.endsWith('always_on') === true), JSON.stringify(user))
+    if (!head && user.OTEL_TRACES_SAMPLER === undefined && user.SAMPLING_PERCENTAGE === undefined) {
+      t.equal(bySidecar, Number(user.OTEL_TRACES_SAMPLER_ARG ?? (user.OTEL_ENVIRONMENT === 'production' ? 0.1 : 1)), JSON.stringify(user))
+    }
+  }))
+  t.match(resulting({ OTEL_ENVIRONMENT: 'production' }), { SAMPLING_PERCENTAGE: '10', READ_SAMPLING_RATIO: '0.1', OTEL_TRACES_SAMPLER: undefined })
+  t.match(resulting({ OTEL_ENVIRONMENT: 'production', SAMPLING: 'head' }), { SAMPLING_PERCENTAGE: '100', OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' })
+  t.match(resulting({ SAMPLING_TRUST_PARENT: 'false' }), { OTEL_TRACES_SAMPLER: 'always_on', SAMPLING_PERCENTAGE: '100' })
+  t.match(telemetryEnvironment({ SAMPLING: 'head', SAMPLING_PERCENTAGE: '10' }).complaints, [{ name: 'SAMPLING_PERCENTAGE', message: /OTEL_TRACES_SAMPLER_ARG/ }])
+})
+
+t.test('the sidecar is asked where there may be one: OTLP goes to this machine', async (t) => {
+  t.equal(resulting({}).SIDECAR_HEALTH_URL, 'http://127.0.0.1:13133')
+  t.equal(resulting({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:14317' }).SIDECAR_HEALTH_URL, 'http://127.0.0.1:13133')
+  const without: Array<Record<string, string>> = [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4317' }, { OTEL_ENABLED: 'false' }, { OTEL_SDK_DISABLED: 'true' }, { OTEL_ENVIRONMENT: 'testing' }, { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }]
+  for (const user of without) t.equal(resulting(user).SIDECAR_HEALTH_URL, 'off', JSON.stringify(user))
 })
