@@ -12,6 +12,8 @@ export interface Wall {
   mend (): void
   /** Cuts every connection as soon as the server's next answer would come through: the request has arrived, the answer never does. */
   swallowAnswers (): void
+  /** Holds back every answer for so long. */
+  delay (milliseconds: number): void
   /** Accepts what is sent and passes nothing on, in either direction. */
   hang (): void
 }
@@ -19,6 +21,7 @@ export interface Wall {
 export async function buildWall (t: Test, databaseUrl: string): Promise<Wall> {
   const target = new URL(databaseUrl)
   let mode: 'open' | 'cut' | 'swallow' | 'hang' = 'open'
+  let delayMs = 0
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     if (mode === 'cut') {
@@ -35,7 +38,8 @@ export async function buildWall (t: Test, databaseUrl: string): Promise<Wall> {
           upstream.destroy()
           return
         }
-        to.write(data)
+        if (delayMs > 0 && from === upstream) setTimeout(() => { to.write(data) }, delayMs)
+        else to.write(data)
       })
       from.on('error', () => {}).on('close', () => {
         sockets.delete(from)
@@ -56,6 +60,7 @@ export async function buildWall (t: Test, databaseUrl: string): Promise<Wall> {
     url: url.href,
     cut () { mode = 'cut'; cutAll() },
     mend () { if (mode === 'hang') cutAll(); mode = 'open' },
+    delay (milliseconds) { delayMs = milliseconds },
     swallowAnswers () { mode = 'swallow' },
     hang () { mode = 'hang' }
   }

@@ -79,7 +79,7 @@ t.test('a sidecar that dies and comes back: 2 without spans and with errors only
   await until(() => arrived(receiver, 'third'), (seen) => seen.length === 3)
   t.same(child.err.map((line) => [line['event.name'], line['telemetry.level'], line.reason]), [['telemetry.degraded', 2, 'the sidecar does not answer'], ['telemetry.recovered', 1, undefined]])
   t.same(child.out.filter((line) => String(line['event.name']).startsWith('telemetry.')).map((line) => [line['event.name'], line.level]), [['telemetry.degraded', 'warn'], ['telemetry.recovered', 'info']])
-  t.match((await child.call('seen')).levels, [2, 1], 'a listener that throws harms nobody')
+  t.same((await child.call('seen')).levels, [1, 2, 1], 'a listener that throws harms nobody')
 })
 
 t.test('a sidecar that hangs, refuses, redirects, talks nonsense or never stops talking', async (t) => {
@@ -157,7 +157,7 @@ t.test('a batch now and then that is lost among those that arrive is no fault', 
   }
   t.ok((await child.call('seen')).exportErrors.length >= 3)
   t.match(await child.call('status'), { level: 1 })
-  t.same((await child.call('seen')).levels, [])
+  t.same((await child.call('seen')).levels, [1])
 })
 
 t.test('a fault of the instrumentation itself is counted apart', async (t) => {
@@ -246,7 +246,7 @@ t.test('an event loop that is always late leads to 3 and 4, and to nothing when 
   t.match((await reaches(4)).reason, /^the event loop is late by \d+ ms \(p99\), for \d+ s now$/)
   clearInterval(blocking)
   await reaches(1)
-  t.same((await child.call('seen')).levels, [3, 4, 3, 2, 1])
+  t.same((await child.call('seen')).levels, [1, 3, 4, 3, 2, 1])
 })
 
 for (const forced of [1, 2, 3, 4] as const) {
@@ -255,6 +255,7 @@ for (const forced of [1, 2, 3, 4] as const) {
     await pause(1000)
     t.match(await child.call('status'), { level: forced, forced: true, reason: 'it is forced by TELEMETRY_LEVEL', sidecar: 'down' })
     t.equal(await spans() > 0, forced === 1)
+    t.same((await child.call('seen')).levels, [forced], 'who listens later hears of it')
     await lines('a')
     await child.call('close')
     await pause(300)
