@@ -7,9 +7,13 @@ import type { Telemetry } from '../telemetry/telemetry.js'
 
 /** Counts the requests that wait for their answer. */
 export function countRequests (app: FastifyInstance, { instruments }: Telemetry): void {
-  const attributes = (request: FastifyRequest): { 'http.request.method': string, 'url.scheme': string } => ({ 'http.request.method': request.method, 'url.scheme': 'http' })
-  app.addHook('onRequest', async (request) => { instruments.add('http.server.active_requests', 1, attributes(request)) })
-  app.addHook('onResponse', async (request) => { instruments.add('http.server.active_requests', -1, attributes(request)) })
+  const active = new Map<string, number>()
+  const add = (method: string, one: number): void => { active.set(method, (active.get(method) ?? 0) + one) }
+  app.addHook('onRequest', async ({ method }) => { add(method, 1) })
+  app.addHook('onResponse', async ({ method }) => { add(method, -1) })
+  instruments.observe('http.server.active_requests', (observe) => {
+    for (const [method, count] of active) observe(count, { 'http.request.method': method, 'url.scheme': 'http' })
+  })
 }
 
 /** Tells of a request that is answered with a problem: on its span, in the metrics, and in the log unless an operation has done that. */

@@ -7,12 +7,12 @@ type Observe<M extends MetricName> = (value: number, attributes?: MetricAttribut
 
 /** One way to each kind of metric; names, units and attributes are those of the registry. Nothing of it throws. */
 export interface Instruments {
-  /** Adds to a counter, or to an up-down counter. */
-  add<M extends Of<'counter' | 'upDownCounter'>> (name: M, value: number, attributes: MetricAttributes<M>): void
+  /** Adds to a counter. */
+  add<M extends Of<'counter'>> (name: M, value: number, attributes: MetricAttributes<M>): void
   /** Records a value in a histogram. */
   record<M extends Of<'histogram'>> (name: M, value: number, attributes: MetricAttributes<M>): void
-  /** Asks for a gauge's, or a counter's, value whenever metrics are collected. */
-  observe<M extends Of<'gauge' | 'counter'>> (name: M, ask: (observe: Observe<M>) => void | Promise<void>): void
+  /** Asks for the present value whenever metrics are collected. */
+  observe<M extends Of<'gauge' | 'counter' | 'upDownCounter'>> (name: M, ask: (observe: Observe<M>) => void | Promise<void>): void
   /** False: nothing is recorded any more. */
   recording: boolean
 }
@@ -30,7 +30,10 @@ export function createInstruments (): Instruments {
     record (name, value, attributes) { put(name, value, attributes) },
     observe (name, ask) {
       const { kind, unit, what: description } = metrics[name]
-      const instrument = kind === 'counter' ? meter.createObservableCounter(name, { unit, description }) : meter.createObservableGauge(name, { unit, description })
+      const options = { unit, description }
+      const instrument = kind === 'counter'
+        ? meter.createObservableCounter(name, options)
+        : kind === 'gauge' ? meter.createObservableGauge(name, options) : meter.createObservableUpDownCounter(name, options)
       instrument.addCallback(async (result) => {
         try {
           await ask((value, attributes) => { result.observe(value, attributes as Attributes) })
@@ -64,6 +67,6 @@ function create (meter: Meter, name: MetricName): (value: number, attributes?: A
     const instrument = meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: unit === 's' ? DURATIONS : SIZES } })
     return (value, attributes) => { instrument.record(value, attributes) }
   }
-  const instrument = kind === 'counter' ? meter.createCounter(name, { unit, description }) : meter.createUpDownCounter(name, { unit, description })
+  const instrument = meter.createCounter(name, { unit, description })
   return (value, attributes) => { instrument.add(value, attributes) }
 }

@@ -14,7 +14,7 @@ export type Log = winston.Logger
  */
 export function createLog (options: { level: string, format: 'auto' | 'json' | 'text', silent?: boolean, output?: NodeJS.WritableStream }): Log {
   const asText = options.format === 'text' || (options.format === 'auto' && process.stdout.isTTY)
-  const format = asText ? text : winston.format.json()
+  const format = asText ? text : winston.format.json({ deterministic: false })
   return winston.createLogger({
     level: options.level,
     silent: options.silent ?? false,

@@ -43,7 +43,7 @@ export interface Monitor {
   status (): DegradationStatus
   /** To be called whenever metrics are collected. */
   noteScrape (): void
-  /** Calls back on every change of the level; what it throws is ignored. */
+  /** Calls back now and on every change of the level; what it throws is ignored. */
   onLevel (listener: (level: Level) => void): void
   /** Ends the watching and waits for lines on their way to the error file; the level stays. */
   close (): Promise<void>
@@ -128,7 +128,10 @@ export function createMonitor (options: MonitorOptions): Monitor {
   return {
     status: () => ({ level: state.level, forced: forced !== 'auto', reason: state.reason, since: sinceWall.toISOString(), sidecar: sidecar.state() }),
     noteScrape () { scrapedAt = now() },
-    onLevel (listener) { listeners.push(listener) },
+    onLevel (listener) {
+      listeners.push(listener)
+      guarded(() => { listener(state.level) })
+    },
     async close () {
       closed = true
       clearTimeout(timer)

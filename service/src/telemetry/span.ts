@@ -1,4 +1,4 @@
-import { context, trace, SpanStatusCode, type Attributes, type Link, type Span } from '@opentelemetry/api'
+import { context, trace, SpanStatusCode, type Attributes, type Link, type Span, type Tracer } from '@opentelemetry/api'
 import { errorTypeOf } from '../errors.js'
 import { currentCaller } from './caller.js'
 import { noteInternalError } from './internal-errors.js'
@@ -11,7 +11,8 @@ export interface SpanHandle<S extends SpanName> {
   link (link: Link): void
 }
 
-const tracer = trace.getTracer('config-service')
+// Taken with the first span: one taken while modules load would pass by the switch.
+let tracer: Tracer | undefined
 // The innermost span has recorded these already.
 const recorded = new WeakSet<object>()
 
@@ -37,7 +38,7 @@ export async function inSpan<S extends SpanName, T> (name: S, attributes: SpanAt
 }
 
 function begin (name: string, attributes: Attributes): Span | undefined {
-  return safely(() => tracer.startSpan(name, { attributes: { ...attributes, ...currentCaller() } }))
+  return safely(() => (tracer ??= trace.getTracer('config-service')).startSpan(name, { attributes: { ...attributes, ...currentCaller() } }))
 }
 
 function handle (span: Span): SpanHandle<SpanName> {

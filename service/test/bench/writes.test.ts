@@ -1,7 +1,7 @@
 import t from 'tap'
 import { percentile, median } from '../../bench/figures.js'
 import { number, numbers, readOptions, words } from '../../bench/options.js'
-import { costs, functionNames, partNames, timesByNode, type Profile } from '../../bench/writes/profile.js'
+import { costs, functionNames, partNames, timesByNode, type Profile } from '../../bench/profile.js'
 import { summarize } from '../../bench/writes/report.js'
 import type { Slice } from '../../bench/writes/slice.js'
 import { faultsOfRevisions, faultsOfWrites } from '../../bench/writes/verify.js'
