@@ -22,7 +22,7 @@ import { healthRoutes } from './health/routes.js'
 import { createHealthService } from './health/service.js'
 import { serverOptions } from './http/server.js'
 import { httpPlugin } from './http/plugin.js'
-import { exporterAddress, metricsRoutes } from './metrics/routes.js'
+import { exporterOf, metricsRoutes } from './metrics/routes.js'
 import { version } from './package.js'
 import { createCommitter, type Committer } from './revisions/committer.js'
 import { createHead } from './database/head.js'
@@ -96,10 +96,10 @@ export async function createApp ({ settings, telemetry, commit }: {
     }
   })
 
-  const server = Fastify(serverOptions({ bodyLimitBytes, head })).withTypeProvider<TypeBoxTypeProvider>()
+  const server = Fastify(serverOptions({ bodyLimitBytes, head, telemetry })).withTypeProvider<TypeBoxTypeProvider>()
   await server.register(httpPlugin, { head, telemetry, version })
   await server.register(healthRoutes, { service: health })
-  await server.register(metricsRoutes, { exporter: exporterAddress(process.env) })
+  await server.register(metricsRoutes, { exporter: exporterOf(process.env) })
   await server.register(async (api) => {
     api.addHook('onRequest', async () => {
       if (health.readiness() === 'starting') throw new Problem('database-unavailable', 'The service is starting and waits for the database.')

@@ -18,6 +18,7 @@ export const settings = Type.Object({
   SLOW_OPERATION_MS: Type.Integer({ default: 500, minimum: 0, maximum: 600000, description: 'Operations that take longer are warned of, in ms' }),
   TELEMETRY_LEVEL: Type.Enum(['auto', '1', '2', '3', '4'], { default: 'auto', description: 'How much telemetry: 1 everything, 2 metrics and error logs, 3 errors to a local file, 4 nothing; auto finds out' }),
   SIDECAR_HEALTH_URL: Type.String({ default: 'off', pattern: '^(?:off|https?://.+)$', description: 'Where the sidecar says how it is; off: it is not asked' }),
+  SIDECAR_GRACE_MS: Type.Integer({ default: 0, minimum: 0, maximum: 3600000, description: 'How long the sidecar may take to come up at first, in ms; while it lasts nothing is said and nothing reduced' }),
   READ_SAMPLING_RATIO: Type.Number({ default: 1, minimum: 0, maximum: 1, description: 'Share of the reads from memory that are traced' }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ default: 10000, minimum: 0, maximum: 600000, description: 'Longest time for requests under way after SIGTERM, in ms' }),
   BODY_LIMIT_BYTES: Type.Integer({ default: 1048576, minimum: 1024, maximum: 16777216, description: 'Largest request body, in bytes' }),

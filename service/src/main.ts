@@ -3,9 +3,13 @@ import { describeDatabase, message } from './database/pool.js'
 import { readSettings, SettingsError, type Settings } from './env.js'
 import { errorTypeOf } from './errors.js'
 import { version } from './package.js'
+import { noteInternalError } from './telemetry/internal-errors.js'
 import { logEvent, type Log } from './telemetry/log.js'
 import { complaints } from './telemetry/preload.js'
 import { startTelemetry } from './telemetry/start.js'
+
+// A full disk or a reader that went away costs lines, not the service.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', noteInternalError)
 
 // The SDK's own listener would shut telemetry down at once and lose what is under way.
 process.removeAllListeners('SIGTERM')
@@ -38,10 +42,11 @@ async function main (): Promise<void> {
       logEvent(log, 'service.stopped', `requests were still under way after ${settings.SHUTDOWN_TIMEOUT_MS} ms`, {}, 'error')
       process.exit(1)
     }, settings.SHUTDOWN_TIMEOUT_MS)
+    const until = performance.now() + settings.SHUTDOWN_TIMEOUT_MS
     await app.close().catch((error: unknown) => { logEvent(log, 'service.failed', 'closing failed', { error }) })
-    logEvent(log, 'service.stopped', 'stopped')
-    await flush()
     clearTimeout(limit)
+    logEvent(log, 'service.stopped', 'stopped')
+    await flush(until - performance.now())
     process.exit(code)
   }
 

@@ -14,14 +14,15 @@ import { checkRequests } from './validation.js'
 async function plugin (app: FastifyInstance, { head, telemetry, version }: { head: Head, telemetry: Telemetry, version: string }): Promise<void> {
   markAnswers(app, head)
   countRequests(app, telemetry)
-  guardConnections(app, head)
+  guardConnections(app, head, telemetry)
   readBodies(app)
   await describeApi(app, version)
   checkRequests(app)
 
   app.setNotFoundHandler((request, reply) => {
     const problem = new Problem('not-found', `There is no ${request.method} ${pathOf(request.url)} here; /docs lists what there is.`)
-    tellProblem(telemetry, request, problem, problem)
+    // A path that nobody knows may hold anything, secrets too: the log does not repeat it.
+    tellProblem(telemetry, request, new Problem('not-found', 'There is no such path.'), undefined)
     return sendProblem(request, reply, problem)
   })
   app.setErrorHandler((error, request, reply) => {

@@ -1,17 +1,19 @@
 import type { Socket } from 'node:net'
-import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { isLoopback } from '../loopback.js'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
 import { storeHeaders } from './answers.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
 import { problemText, sendProblem } from './problems.js'
+import { tellBroken, tellProblem, whenOver } from './telemetry.js'
 
 const MAX_HEADER_BYTES = 16 * 1024
 
 /** How the HTTP server behaves towards clients that are slow, large or broken. */
-export function serverOptions ({ bodyLimitBytes, head }: { bodyLimitBytes: number, head: Head }): FastifyHttpOptions<Server> {
+export function serverOptions ({ bodyLimitBytes, head, telemetry }: { bodyLimitBytes: number, head: Head, telemetry: Telemetry }): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: bodyLimitBytes,
@@ -27,38 +29,33 @@ export function serverOptions ({ bodyLimitBytes, head }: { bodyLimitBytes: numbe
     routerOptions: { maxParamLength: 2000 },
     // A request without Host is refused by a hook, with a problem and all headers.
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: 15_000, connectionsCheckingInterval: 5000, requireHostHeader: false },
-    clientErrorHandler: (error, socket) => { answerBrokenRequest(error, socket, head) },
+    clientErrorHandler: (error, socket) => { answerBrokenRequest(error, socket, head, telemetry) },
     frameworkErrors: (error, request, reply) => {
       // Errors of the router, before any hook has run.
       request.trace = currentTrace(request.headers.traceparent as string | undefined)
       reply.headers(answerHeaders(request.trace, head))
       const message = error.code === 'FST_ERR_BAD_URL' ? 'has a percent-encoding that is not valid' : 'is longer than anything that exists here'
-      sendProblem(request, reply as never, malformed([{ in: 'path', path: '', message }]))
+      const problem = malformed([{ in: 'path', path: '', message }])
+      tellProblem(telemetry, request, problem, problem)
+      sendProblem(request, reply as never, problem)
     }
   }
 }
 
 /** What has to be told to the server itself: requests that never reach a route. */
-export function guardConnections (app: FastifyInstance, head: Head): void {
+export function guardConnections (app: FastifyInstance, head: Head, telemetry: Telemetry): void {
   endConnections(app)
+  followAnswers(app)
   app.addHook('onRequest', async (request) => {
-    const { socket } = request.raw
-    underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       throw malformed([{ in: 'header', path: 'host', message: 'is missing' }])
     }
     refuseForeign(request.headers)
   })
-  app.addHook('onResponse', async (request) => {
-    const { socket } = request.raw
-    const left = (underWay.get(socket) ?? 1) - 1
-    underWay.set(socket, left)
-    if (left === 0) broken.get(socket)?.()
-  })
   // An expectation that is not known may be ignored (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
   app.server.on('connect', (_request, socket) => {
-    refuseOnSocket(socket as Socket, new Problem('malformed-request', 'This is no proxy: CONNECT is not possible.'), head)
+    refuseOnSocket(socket as Socket, new Problem('malformed-request', 'This is no proxy: CONNECT is not possible.'), head, telemetry)
   })
 }
 
@@ -94,9 +91,37 @@ function hostname (url: string): string {
   return URL.parse(url)?.hostname.replace(/^\[|\]$/g, '') ?? ''
 }
 
-// Requests that wait for their answer on a connection, and what to write once they have it.
-const underWay = new WeakMap<Socket, number>()
+// Answers that a connection still owes, and what to write once they are sent.
+const underWay = new WeakMap<Socket, Set<ServerResponse>>()
 const broken = new WeakMap<Socket, () => void>()
+// The request that has not arrived completely is the one that is broken: nobody waits for its answer.
+function isOwing (socket: Socket): boolean {
+  return underWay.get(socket)?.values().some(({ req }) => req.complete) === true
+}
+
+// What nginx calls a client that did not wait; nobody is sent it.
+const CLIENT_CLOSED_REQUEST = 499
+
+/**
+ * Knows, at any moment, what a connection still owes: told by the server itself, since hooks run later than the
+ * parser may find that what follows is broken. An answer that its client did not wait for counts as 499.
+ */
+function followAnswers (app: FastifyInstance): void {
+  app.server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    let owed = underWay.get(socket)
+    if (owed === undefined) {
+      const all = owed = new Set<ServerResponse>()
+      underWay.set(socket, all)
+      // Before the instrumentation looks at the status.
+      socket.prependListener('close', () => { for (const one of all) if (!one.writableFinished) one.statusCode = CLIENT_CLOSED_REQUEST })
+    }
+    owed.add(response)
+    whenOver(response, () => {
+      owed.delete(response)
+      if (!isOwing(socket)) broken.get(socket)?.()
+    })
+  })
+}
 
 function answerHeaders (trace: TraceIdentity, head: Head): Record<string, string> {
   return { traceparent: trace.traceparent, 'x-trace-id': trace.traceId, ...storeHeaders(head) }
@@ -104,7 +129,7 @@ function answerHeaders (trace: TraceIdentity, head: Head): Record<string, string
 
 // What Node's parser refuses never becomes a request: the answer is written to the socket by hand, but not
 // before the answers of the requests that came ahead of it on the same connection.
-function answerBrokenRequest (error: NodeJS.ErrnoException, socket: Socket, head: Head): void {
+function answerBrokenRequest (error: NodeJS.ErrnoException, socket: Socket, head: Head, telemetry: Telemetry): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
@@ -114,13 +139,14 @@ function answerBrokenRequest (error: NodeJS.ErrnoException, socket: Socket, head
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? new Problem('malformed-request', 'The request did not arrive completely in time.')
       : new Problem('malformed-request', 'The request is not valid HTTP.')
-  const answer = (): void => { refuseOnSocket(socket, problem, head) }
-  if ((underWay.get(socket) ?? 0) > 0) broken.set(socket, answer)
+  const answer = (): void => { refuseOnSocket(socket, problem, head, telemetry) }
+  if (isOwing(socket)) broken.set(socket, answer)
   else answer()
 }
 
-function refuseOnSocket (socket: Socket, problem: Problem, head: Head): void {
+function refuseOnSocket (socket: Socket, problem: Problem, head: Head, telemetry: Telemetry): void {
   const trace = currentTrace(undefined)
+  tellBroken(telemetry, problem, trace.traceId)
   const body = problemText(problem, { instance: '', traceId: trace.traceId })
   socket.end([
     `HTTP/1.1 ${problem.status} ${problem.status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'}`,

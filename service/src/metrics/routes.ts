@@ -4,9 +4,10 @@ import { Problem } from '../errors.js'
 import { quiet } from '../telemetry/quiet.js'
 
 const TIMEOUT_MS = 5000
+const MAX_BYTES = 32 * 1024 * 1024
 
 /** Relays what the Prometheus exporter shows on its own port, for whoever reaches only this one. */
-export const metricsRoutes: FastifyPluginAsyncTypebox<{ exporter: string | undefined }> = async (app, { exporter }) => {
+export const metricsRoutes: FastifyPluginAsyncTypebox<{ exporter: Exporter | undefined }> = async (app, { exporter }) => {
   app.get('/metrics', {
     schema: { tags: ['health'], operationId: 'metrics', summary: 'The metrics of this process in Prometheus text format', response: { 200: Type.String({ description: 'text/plain; version=0.0.4' }) } }
   }, async (_request, reply) => {
@@ -16,20 +17,33 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{ exporter: string | undef
   })
 }
 
-async function read (exporter: string): Promise<string> {
+async function read ({ address, instance }: Exporter): Promise<string> {
   try {
-    const answer = await fetch(exporter, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    if (answer.ok) return await answer.text()
-    throw new Error(`it answers ${answer.status}`)
+    const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    if (!answer.ok || answer.body === null) throw new Error(`it answers ${answer.status}`)
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    for await (const chunk of answer.body) {
+      bytes += chunk.length
+      if (bytes > MAX_BYTES) throw new Error(`it answers more than ${MAX_BYTES} bytes`)
+      chunks.push(chunk)
+    }
+    const text = Buffer.concat(chunks).toString()
+    if (instance !== undefined && !text.includes(`service_instance_id="${instance}"`)) throw new Error('it is that of another process')
+    return text
   } catch (error) {
-    throw new Problem('not-found', `The exporter at ${exporter} cannot be read; perhaps its port was taken when the service started (OTEL_EXPORTER_PROMETHEUS_PORT).`, { cause: error })
+    throw new Problem('not-found', `The exporter at ${address} cannot be read: ${error instanceof Error ? error.message : String(error)}. Perhaps its port was taken when the service started (OTEL_EXPORTER_PROMETHEUS_PORT).`)
   }
 }
 
-/** Where the Prometheus exporter of this process listens; nothing when there is none. */
-export function exporterAddress (environment: NodeJS.ProcessEnv): string | undefined {
+/** The Prometheus exporter of this process: where it listens, and the id by which it is known from others. */
+export interface Exporter { address: string, instance: string | undefined }
+
+/** Nothing when there is none. */
+export function exporterOf (environment: NodeJS.ProcessEnv): Exporter | undefined {
   const { OTEL_SDK_DISABLED: disabled, OTEL_METRICS_EXPORTER: exporters = '', OTEL_EXPORTER_PROMETHEUS_HOST: host = 'localhost', OTEL_EXPORTER_PROMETHEUS_PORT: port = '9464' } = environment
   if (disabled === 'true' || !exporters.split(',').some((name) => name.trim() === 'prometheus')) return undefined
   const reachable = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/metrics`
+  const [, instance] = /(?:^|,)service\.instance\.id=([^,]+)/.exec(environment.OTEL_RESOURCE_ATTRIBUTES ?? '') ?? []
+  return { address: `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/metrics`, instance }
 }

@@ -23,6 +23,8 @@ export interface BatchScope<Origin> {
   origin (): Origin
   /** Sends a batch on behalf of those who wait for it, the first of them first. */
   send<T> (origins: readonly Origin[], send: () => Promise<T>): Promise<T>
+  /** Does something on behalf of one change, or of none. */
+  as<T> (origin: Origin | undefined, act: () => T): T
 }
 
 export interface CommitterOptions<Origin = undefined> {
@@ -58,12 +60,13 @@ export function createCommitter<Origin = undefined> (options: CommitterOptions<O
   let waitingCharacters = 0
   const stats = { changes: 0, batches: 0 }
   let running: Promise<void> | undefined
+  const as = <T>(origin: Origin | undefined, act: () => T): T => scope === undefined ? act() : scope.as(origin, act)
 
   async function run (): Promise<void> {
     while (waiting.length > 0) {
       let client: pg.PoolClient
       try {
-        client = await pool.connect()
+        client = await as(waiting[0]?.origin, async () => await pool.connect())
       } catch (error) {
         // Whoever waits would find the same: tell them now instead of one time-out after the other.
         waitingCharacters = 0
@@ -148,7 +151,7 @@ export function createCommitter<Origin = undefined> (options: CommitterOptions<O
   async function commitAlone (one: Waiting<Origin>): Promise<void> {
     let client: pg.PoolClient
     try {
-      client = await pool.connect()
+      client = await as(one.origin, async () => await pool.connect())
     } catch (error) {
       one.reject(databaseError(error))
       return
@@ -167,11 +170,11 @@ export function createCommitter<Origin = undefined> (options: CommitterOptions<O
     let results: Map<string, ChangeResult> | undefined
     while (results === undefined) {
       try {
-        const { rows } = await pool.query<ChangeResult>({
+        const { rows } = await as(batch[0]?.origin, async () => await pool.query<ChangeResult>({
           name: 'settle-changes',
           text: 'select * from settle_changes($1)',
           values: [batch.map(({ request }) => request.change_id)]
-        })
+        }))
         results = new Map(rows.map((row) => [row.change_id, row]))
       } catch {
         if (performance.now() > until) break
@@ -201,7 +204,7 @@ export function createCommitter<Origin = undefined> (options: CommitterOptions<O
       waitingCharacters += text.length
       return await new Promise<ChangeResult>((resolve, reject) => {
         waiting.push({ origin: scope?.origin() as Origin, request, text, since: performance.now(), resolve, reject })
-        running ??= run()
+        running ??= as(undefined, run)
       })
     },
     async close () {

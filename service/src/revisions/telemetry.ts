@@ -37,19 +37,19 @@ export function observedRevisionService (service: RevisionService, telemetry: Te
     list: {
       span: 'version.list',
       type: 'list',
-      before: ([kind, target, { limit }]) => ({ 'resource.kind': kind, ...targetFacts(target), 'query.limit': limit }),
+      before: ([, target, { limit }]) => ({ 'resource.kind': 'version', ...targetFacts(target), 'query.limit': limit }),
       after: ({ value }) => ({ 'query.result_count': value.items.length })
     },
     find: {
       span: 'version.read',
       type: 'read',
-      before: ([kind, target, version]) => ({ 'resource.kind': kind, ...targetFacts(target), 'config.version': version }),
+      before: ([, target, version]) => ({ 'resource.kind': 'version', ...targetFacts(target), 'config.version': version }),
       after: () => ({})
     },
     diff: {
       span: 'version.diff',
       type: 'read',
-      before: ([kind, target]) => ({ 'resource.kind': kind, ...targetFacts(target) }),
+      before: ([, target]) => ({ 'resource.kind': 'version', ...targetFacts(target) }),
       after: ({ value }) => ({ 'config.version': value.to })
     }
   })

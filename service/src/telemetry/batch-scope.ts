@@ -1,6 +1,7 @@
 import { context, trace, type Context, type Span } from '@opentelemetry/api'
 import { logEvent } from './log.js'
 import { noteInternalError } from './internal-errors.js'
+import { quiet } from './quiet.js'
 import type { Telemetry } from './telemetry.js'
 
 interface Origin { context: Context, span: Span | undefined }
@@ -8,27 +9,34 @@ interface Origin { context: Context, span: Span | undefined }
 interface Scope {
   origin (): Origin
   send<T> (origins: readonly Origin[], send: () => Promise<T>): Promise<T>
+  as<T> (origin: Origin | undefined, act: () => T): T
 }
 
 /**
- * Puts the query of a batch below the span of its first member; the others link to that span. So the trace of a
+ * Puts the query of a batch below the span of the first member that is recorded; the others link to that span. So the trace of a
  * lone writer is a plain tree, and that of any other leads to the query that stored its change.
  */
 export function createBatchScope ({ log, instruments, slowQueryMs }: Telemetry): Scope {
   return {
     origin: () => ({ context: context.active(), span: trace.getActiveSpan() }),
 
+    // Whoever happened to start the loop over all batches has nothing to do with most of them.
+    as: (origin, act) => origin === undefined ? quiet(act) : context.with(origin.context, act),
+
     async send (origins, send) {
+      // One that is recorded, or the others would link to nothing.
+      const leader = origins.find(({ span }) => span?.isRecording()) ?? origins[0]
       try {
-        mark(origins)
-        instruments.record('commit.batch.size', origins.length, {})
+        mark(origins, leader)
       } catch {
         noteInternalError()
       }
-      return await context.with(origins[0]?.context ?? context.active(), async () => {
+      return await context.with(leader?.context ?? context.active(), async () => {
         const startedAt = performance.now()
         try {
-          return await send()
+          const result = await send()
+          instruments.record('commit.batch.size', origins.length, {})
+          return result
         } finally {
           const durationMs = performance.now() - startedAt
           if (durationMs > slowQueryMs) slowQuery(log, 'commit-changes', durationMs)
@@ -38,12 +46,12 @@ export function createBatchScope ({ log, instruments, slowQueryMs }: Telemetry):
   }
 }
 
-function mark (origins: readonly Origin[]): void {
-  const [leader, ...others] = origins
+function mark (origins: readonly Origin[], leader: Origin | undefined): void {
   const target = leader?.span?.spanContext()
-  for (const { span } of origins) span?.setAttribute('config.batch.size', origins.length)
-  if (target === undefined) return
-  for (const { span } of others) span?.addLink({ context: target })
+  for (const origin of origins) {
+    origin.span?.setAttribute('config.batch.size', origins.length)
+    if (origin !== leader && target !== undefined) origin.span?.addLink({ context: target })
+  }
 }
 
 /** Warns of a statement, by its name, that took longer than SLOW_QUERY_MS. */

@@ -8,7 +8,7 @@ export type Caller = AttributesNamed<'user.id' | 'user.role'>
 // is worked on, also after its body has arrived and other requests have run in between.
 const callers = new WeakMap<RPCMetadata, Caller>()
 
-/** Says who makes the request that is under way: on its server span, and on every span and log line from now on. */
+/** Says who makes the request that is under way: on its server span, and from now on on the service's own spans and in log lines. */
 export function setCaller (caller: { id: string, role: NonNullable<Caller['user.role']> }): void {
   const attributes: Caller = { 'user.id': caller.id, 'user.role': caller.role }
   trace.getActiveSpan()?.setAttributes(attributes as Record<string, string>)

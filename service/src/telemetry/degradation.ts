@@ -79,9 +79,11 @@ export function createLevels ({ forced = 'auto', ...overrides }: { forced?: 'aut
       ? 'the sidecar does not answer'
       : signals.exportFailingMs >= limits.faultMs ? 'the export of telemetry fails' : undefined
     const unscraped = signals.lastScrapeAgeMs >= limits.unscrapedMs
+    // Who never collects metrics does not miss them when the sidecar is away for a moment.
+    const longFault = Math.max(downMs, signals.exportFailingMs) >= limits.unscrapedMs
     const third = pressure !== undefined && pressedMs >= limits.pressureMs
       ? pressure
-      : fault !== undefined && unscraped ? `${fault}, and nobody has collected metrics for ${Math.floor(signals.lastScrapeAgeMs / 1000)} s` : undefined
+      : fault !== undefined && unscraped && longFault ? `${fault}, and nobody has collected metrics for ${Math.floor(limits.unscrapedMs / 1000)} s` : undefined
 
     const faulty = signals.sidecar === 'down' || signals.exportFailingMs > 0
     const ill3 = pressure !== undefined || (faulty && unscraped)

@@ -1,4 +1,3 @@
-import { isLoopback } from '../loopback.js'
 import { version } from '../package.js'
 
 type Environment = Readonly<NodeJS.ProcessEnv>
@@ -60,9 +59,10 @@ const RULES: Record<string, { holds: (value: string) => boolean, rule: string }>
 /**
  * What the OpenTelemetry SDK is to read beside what the user has set: other names of settings, the defaults
  * of the environment, and OTEL_SERVICE_VERSION as resource attribute. A variable that the user has set to
- * something usable always wins; a faulty one is taken away, complained of, and its default used.
+ * something usable always wins; a faulty one is taken away, complained of, and its default used. `instanceId`
+ * becomes the resource attribute service.instance.id.
  */
-export function telemetryEnvironment (user: Environment): TelemetryEnvironment {
+export function telemetryEnvironment (user: Environment, instanceId?: string): TelemetryEnvironment {
   const complaints: Complaint[] = []
   const changes: Record<string, string | null> = {}
 
@@ -77,7 +77,7 @@ export function telemetryEnvironment (user: Environment): TelemetryEnvironment {
         return value
       }
       if (source === name) changes[name] = null
-      complaints.push({ name: source, message: `${source} ${rule.rule}; it is left out of account` })
+      complaints.push({ name: source, message: `${source}${/ENDPOINT|URL/.test(source) ? '' : `=${value.slice(0, 100)}`} ${rule.rule}; it is left out of account` })
     }
     return undefined
   }
@@ -92,7 +92,7 @@ export function telemetryEnvironment (user: Environment): TelemetryEnvironment {
   for (const [name, value] of Object.entries(defaults)) {
     if (typeof changes[name] !== 'string' && (changes[name] === null || !isSet(user, name))) changes[name] = value
   }
-  changes.OTEL_RESOURCE_ATTRIBUTES = resourceAttributes(user, environment)
+  changes.OTEL_RESOURCE_ATTRIBUTES = resourceAttributes(user, environment, instanceId)
   return { changes, complaints }
 }
 
@@ -110,7 +110,7 @@ function defaultsOf (environment: string, exporter: string | undefined, enabled:
     // A wrong name here is silent: these five are what the service uses.
     OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg,winston,undici,runtime-node',
     // `process` would put the whole command line into every signal.
-    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,serviceinstance',
+    OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os',
     // What the SDK itself does: spans exported and dropped, length of its queues.
     OTEL_NODE_EXPERIMENTAL_SDK_METRICS: 'true',
     // A path may have 16 KiB; an attribute need not.
@@ -145,21 +145,21 @@ function samplingOf (environment: string, values: Values, changes: TelemetryEnvi
   }
 }
 
-/** Whether there is somebody on this machine to ask how it is: OTLP goes out, and no further than loopback. */
+/** Whether there is a sidecar to ask how it is: OTLP goes out, and to nobody whom the user has named himself. */
 function hasSidecar (values: Values, defaults: Record<string, string>): boolean {
   if (defaults.OTEL_SDK_DISABLED === 'true') return false
   const exporters = [values.OTEL_TRACES_EXPORTER ?? defaults.OTEL_TRACES_EXPORTER, values.OTEL_LOGS_EXPORTER ?? defaults.OTEL_LOGS_EXPORTER]
   if (!exporters.some((list) => list?.includes('otlp'))) return false
-  const endpoint = values.OTEL_EXPORTER_OTLP_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
-  return endpoint === undefined || isLoopback(new URL(endpoint).hostname)
+  return [values.OTEL_EXPORTER_OTLP_ENDPOINT, values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, values.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT].every((endpoint) => endpoint === undefined)
 }
 
-function resourceAttributes (user: Environment, environment: string): string {
+function resourceAttributes (user: Environment, environment: string, instanceId: string | undefined): string {
   const given = user.OTEL_RESOURCE_ATTRIBUTES ?? ''
   const has = (name: string): boolean => given.split(',').some((pair) => pair.trim().startsWith(`${name}=`))
   const own = {
     'service.version': isSet(user, 'OTEL_SERVICE_VERSION') ? user.OTEL_SERVICE_VERSION as string : version,
-    'deployment.environment.name': environment
+    'deployment.environment.name': environment,
+    ...(instanceId === undefined ? {} : { 'service.instance.id': instanceId })
   }
   return [
     ...Object.entries(own).filter(([name]) => !has(name)).map(([name, value]) => `${name}=${encodeURIComponent(value)}`),

@@ -1,4 +1,4 @@
-import { trace } from '@opentelemetry/api'
+import { isSpanContextValid, trace } from '@opentelemetry/api'
 import winston from 'winston'
 import { errorTypeOf } from '../errors.js'
 import { currentCaller } from './caller.js'
@@ -26,7 +26,8 @@ export function createLog (options: { level: string, format: 'auto' | 'json' | '
 /** Writes a line of the registry; `error` among the fields becomes its type, message and, for errors, stack. */
 export function logEvent (log: Log, name: EventName, message: string, fields: object = {}, level: string = events[name].level): void {
   try {
-    log.log(level, message, { 'event.name': name, ...fields })
+    // One object: with the message apart, a % in it would make winston take the fields for its arguments.
+    log.log({ level, message, 'event.name': name, ...fields })
   } catch {
     noteInternalError()
   }
@@ -55,7 +56,7 @@ function stackOf (error: Error): string {
 const belonging = winston.format((info) => {
   info['service.name'] = process.env.OTEL_SERVICE_NAME ?? 'config-service'
   const span = trace.getActiveSpan()?.spanContext()
-  if (span !== undefined) {
+  if (span !== undefined && isSpanContextValid(span)) {
     info.trace_id ??= span.traceId
     info.span_id ??= span.spanId
   }
@@ -68,10 +69,16 @@ const HIDDEN = new Set(['level', 'message', 'timestamp', 'trace_flags', 'span_id
 
 const text = winston.format.printf((info) => {
   const facts = Object.entries(info).filter(([name, value]) => value !== undefined && !HIDDEN.has(name))
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}=${oneLine(typeof value === 'string' ? value : JSON.stringify(value))}`)
   const stack = info['error.stack_trace']
   return [
-    `${String(info.timestamp).slice(11, 23)} ${info.level.padEnd(5)} ${String(info.message)}`,
+    `${String(info.timestamp).slice(11, 23)} ${info.level.padEnd(5)} ${oneLine(String(info.message))}`,
     ...facts
-  ].join('  ') + (typeof stack === 'string' ? `\n${stack}` : '')
+  ].join('  ') + (typeof stack === 'string' ? `\n${stack.split('\n').map(oneLine).join('\n')}` : '')
 })
+
+// What comes from a request must neither end a line nor speak to the terminal.
+function oneLine (line: string): string {
+  // eslint-disable-next-line no-control-regex
+  return line.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

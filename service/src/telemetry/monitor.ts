@@ -16,6 +16,8 @@ export interface MonitorOptions {
   forced: 'auto' | Level
   /** undefined: there is no sidecar to ask. */
   sidecarHealthUrl: string | undefined
+  /** How long it may take to come up at first: until then it is not missed, nor are exports that fail. */
+  sidecarGraceMs?: number
   /** Where errors.log goes at level 3. */
   dataDir: string
   log: Log
@@ -68,10 +70,13 @@ export function createMonitor (options: MonitorOptions): Monitor {
     onInternalError: () => { guarded(() => options.onInternalError?.()) },
     onExportError (kind, message) {
       guarded(() => options.onExportError?.(kind))
-      quiet(() => { complain(message) })
+      if (!isAwaited()) quiet(() => { complain(message) })
     }
   })
   const listeners: Array<(level: Level) => void> = []
+  const graceUntil = now() + (options.sidecarGraceMs ?? 0)
+  let wasUp = false
+  const isAwaited = (): boolean => !wasUp && now() < graceUntil
   let scrapedAt = now()
   let load = pressure.read()
   let state: State = { level: 1, reason: null, since: now(), changed: false }
@@ -84,6 +89,7 @@ export function createMonitor (options: MonitorOptions): Monitor {
   async function look (): Promise<void> {
     await sidecar.ask()
     if (closed) return
+    wasUp ||= sidecar.state() === 'up'
     load = pressure.read()
     observe()
     // Only a line that gets through shows that the file can be written again.
@@ -95,8 +101,8 @@ export function createMonitor (options: MonitorOptions): Monitor {
     if (closed) return
     const before = state.level
     state = levels.observe({
-      sidecar: sidecar.state(),
-      exportFailingMs: exports.failingMs(now()),
+      sidecar: isAwaited() ? 'absent' : sidecar.state(),
+      exportFailingMs: isAwaited() ? 0 : exports.failingMs(now()),
       lastScrapeAgeMs: now() - scrapedAt,
       ...load,
       errorFileWritable: errorFile.isWritable()
@@ -107,7 +113,7 @@ export function createMonitor (options: MonitorOptions): Monitor {
   function change (before: Level): void {
     const { level } = state
     const told = describeChange(state, before)
-    const say = (): void => { guarded(() => log[told.severity](told.text, told.facts)) }
+    const say = (): void => { guarded(() => log.log({ level: told.severity, message: told.text, ...told.facts })) }
     sinceWall = new Date()
     // First where it is seen at every level.
     guarded(() => process.stderr.write(lineOf(told, process.stderr.isTTY !== true)))
@@ -154,7 +160,7 @@ function createComplaint (log: Log): (message: string) => void {
     saidAt = now()
     const failures = count
     count = 0
-    guarded(() => log.warn(`telemetry could not be exported: ${message}`, { 'event.name': 'telemetry.export_failed', failures }))
+    guarded(() => log.log({ level: 'warn', message: `telemetry could not be exported: ${message.replace(/\s*Resolution note:\s*$/, '')}`, 'event.name': 'telemetry.export_failed', failures }))
   }
 }
 

@@ -30,7 +30,7 @@ export function observeOperations<T extends { [K in keyof T]: Method }> (service
     const about: About & Facts = { 'operation.type': operation.type, 'db.type': 'postgresql', ...told(() => operation.before(args as never)) }
     return await inSpan(operation.span, about as object, async (span) => {
       const startedAt = performance.now()
-      if (telemetry.log.isDebugEnabled()) logEvent(telemetry.log, 'operation.started', `${operation.type} ${nameOf(about)}`, lineOf(about))
+      if (telemetry.log.isDebugEnabled()) logEvent(telemetry.log, 'operation.started', `begins to ${operation.type} ${nameOf(about)}`, lineOf(about))
       try {
         const result = await call()
         succeeded(telemetry, operation, span as SpanHandle<'configuration.create'>, { ...about, ...told(() => operation.after(result as never, args as never)) }, told(() => operation.change?.(result as never)), performance.now() - startedAt)
@@ -56,11 +56,12 @@ function succeeded (telemetry: Telemetry, operation: Operation<Method>, span: Sp
     if (change.created) telemetry.instruments.add(`${kind}s.created`, 1, {})
     logEvent(telemetry.log, `${kind}.changed`, `${PAST[operation.type]} ${name}`, { ...line, 'config.application_id': about['config.application_id'], ...facts })
   }
+  const isWrite = operation.change !== undefined
+  const said = isWrite && change === undefined ? `${operation.type} ${name}: nothing to change` : `${PAST[operation.type]} ${name}`
   if (durationMs > telemetry.slowOperationMs) {
-    logEvent(telemetry.log, 'operation.slow', `${PAST[operation.type]} ${name} in ${Math.round(durationMs)} ms`, line)
-  } else if (change === undefined) {
-    const isWrite = operation.change !== undefined
-    if (isWrite || telemetry.log.isDebugEnabled()) logEvent(telemetry.log, 'operation.completed', isWrite ? `${operation.type} ${name}: nothing to change` : `${PAST[operation.type]} ${name}`, line, isWrite ? 'info' : 'debug')
+    logEvent(telemetry.log, 'operation.slow', `${said} in ${Math.round(durationMs)} ms`, line)
+  } else if (change === undefined && (isWrite || telemetry.log.isDebugEnabled())) {
+    logEvent(telemetry.log, 'operation.completed', said, line, isWrite ? 'info' : 'debug')
   }
 }
 

@@ -15,7 +15,7 @@ export const operationTypes = ['create', 'read', 'update', 'delete', 'list', 'ro
  */
 export const attributes = {
   'operation.type': { type: 'string', values: operationTypes, compat: 'config.operation_type', what: 'what the operation does' },
-  'resource.kind': { type: 'string', values: ['application', 'configuration'], what: 'what it does it to' },
+  'resource.kind': { type: 'string', values: ['application', 'configuration', 'version'], what: 'what it does it to' },
   'resource.id': { type: 'string', compat: 'document.id', what: 'id of the application or configuration, as far as it is known' },
   'resource.name': { type: 'string', what: 'its name, or application:configuration' },
   'db.type': { type: 'string', values: ['postgresql', 'memory'], what: 'where the answer came from' },

@@ -13,8 +13,8 @@ export interface SpanHandle<S extends SpanName> {
 
 // Taken with the first span: one taken while modules load would pass by the switch.
 let tracer: Tracer | undefined
-// The innermost span has recorded these already.
-const recorded = new WeakSet<object>()
+// The traces whose innermost span has recorded an error already; several requests may fail with one.
+const recorded = new WeakMap<object, Set<string>>()
 
 /**
  * Does a piece of work within a span: a child of the active one, with the caller's id and role. Should the work
@@ -56,8 +56,10 @@ function fail (span: Span, error: unknown): void {
   span.setAttribute('error.type', type)
   span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
   if (typeof error === 'object' && error !== null) {
-    if (recorded.has(error)) return
-    recorded.add(error)
+    const { traceId } = span.spanContext()
+    const traces = recorded.get(error) ?? new Set()
+    if (traces.has(traceId)) return
+    recorded.set(error, traces.add(traceId))
   }
   span.recordException(error instanceof Error ? error : String(error))
 }

@@ -9,11 +9,13 @@ import { createTelemetry, type Telemetry } from './telemetry.js'
 
 export interface StartedTelemetry {
   telemetry: Telemetry
-  /** Sends what this process still holds, within a limit: nobody waits for a Collector that is away. */
-  flush (): Promise<void>
+  /** Sends what this process still holds, within 2 s, or less: nobody waits for a Collector that is away. */
+  flush (withinMs: number): Promise<void>
 }
 
 const FLUSH_TIMEOUT_MS = 2000
+// A Collector that is there takes a few hundredths of a second.
+const SHORTEST_FLUSH_MS = 200
 const SIGNALS = { trace: 'traces', metric: 'metrics', log: 'logs' } as const
 
 // Scrapes are not requests of anybody; to /metrics of this port and of the exporter's.
@@ -29,6 +31,7 @@ export function startTelemetry (settings: Settings): StartedTelemetry {
   const monitor = createMonitor({
     forced: settings.TELEMETRY_LEVEL === 'auto' ? 'auto' : Number(settings.TELEMETRY_LEVEL) as 1,
     sidecarHealthUrl: settings.SIDECAR_HEALTH_URL === 'off' ? undefined : settings.SIDECAR_HEALTH_URL,
+    sidecarGraceMs: settings.SIDECAR_GRACE_MS,
     dataDir: settings.DATA_DIR,
     log,
     tracing,
@@ -47,10 +50,10 @@ export function startTelemetry (settings: Settings): StartedTelemetry {
 
   return {
     telemetry,
-    async flush () {
+    async flush (withinMs) {
       const providers: Array<Partial<Flushable>> = [tracing.delegate, metrics.getMeterProvider() as Partial<Flushable>, logs.getLoggerProvider() as Partial<Flushable>]
       const flushed = Promise.allSettled(providers.map(async (provider) => await provider.forceFlush?.()))
-      await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, FLUSH_TIMEOUT_MS))])
+      await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(withinMs, SHORTEST_FLUSH_MS), FLUSH_TIMEOUT_MS)))])
       await monitor.close()
     }
   }

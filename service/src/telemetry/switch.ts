@@ -54,13 +54,14 @@ const dropped = new WeakSet<Span>()
 
 function switchedTracer (tracer: Tracer, switched: TracingSwitch, isOn: () => boolean): Tracer {
   function startSpan (name: string, options?: SpanOptions, parent: Context = context.active()): Span {
-    if (!isOn()) return trace.wrapSpanContext((options?.root === true ? undefined : trace.getSpanContext(parent)) ?? INVALID_SPAN_CONTEXT)
-    if (options?.root !== true) {
-      const above = trace.getSpan(parent)
-      if (above !== undefined && dropped.has(above)) return above
-      if (options?.kind === SpanKind.SERVER && isDropped(switched.rules, options, above)) return droppedSpan()
-    }
-    return tracer.startSpan(name, options, parent)
+    const above = options?.root === true ? undefined : trace.getSpan(parent)
+    if (above !== undefined && dropped.has(above)) return above
+    const isRequest = options?.kind === SpanKind.SERVER
+    if (!isOn()) return isRequest ? droppedSpan(above) : trace.wrapSpanContext(above?.spanContext() ?? INVALID_SPAN_CONTEXT)
+    if (isRequest && isDropped(switched.rules, options, above)) return droppedSpan(above)
+    const span = tracer.startSpan(name, options, parent)
+    // Where the SDK traces nothing at all.
+    return isRequest && !trace.isSpanContextValid(span.spanContext()) ? droppedSpan(above) : span
   }
 
   function startActiveSpan (name: string, ...rest: unknown[]): unknown {
@@ -80,9 +81,15 @@ function isDropped ({ untraced, sampleReads }: Rules, options: SpanOptions, abov
   return sampleReads.matches(path) && Math.random() >= sampleReads.ratio
 }
 
-/** Not recorded, but with ids: answers and log lines can still be put together, and callees hear that it is not sampled. */
-function droppedSpan (): Span {
-  const span = trace.wrapSpanContext({ traceId: randomHex() + randomHex(), spanId: randomHex(), traceFlags: TraceFlags.NONE })
+/**
+ * Not recorded, nor is anything below it. The caller's context where there is one, which so goes on as it came;
+ * else one with ids of its own, not sampled, so that answers and log lines can still be put together.
+ */
+function droppedSpan (above: Span | undefined): Span {
+  const caller = above?.spanContext()
+  const span = trace.wrapSpanContext(caller !== undefined && trace.isSpanContextValid(caller)
+    ? caller
+    : { traceId: randomHex() + randomHex(), spanId: randomHex(), traceFlags: TraceFlags.NONE })
   dropped.add(span)
   return span
 }

@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000
 
 const anySignals: fc.Arbitrary<Signals> = fc.record({
   sidecar: fc.constantFrom('up', 'down', 'absent'),
-  exportFailingMs: fc.constantFrom(0, 5000, 20_000),
+  exportFailingMs: fc.constantFrom(0, 5000, 20_000, 130_000),
   lastScrapeAgeMs: fc.constantFrom(0, 30_000, 300_000),
   heapUsedShare: fc.constantFrom(0.2, 0.3, 0.95),
   loopDelayP99Ms: fc.constantFrom(1, 3, 500),
@@ -66,7 +66,8 @@ t.test('it gets worse as soon as a condition has lasted, and never without one',
     seen.forEach(({ level, signals }, n) => {
       const fault = heldMs(seen, n, (s) => s.sidecar === 'down') >= 15_000 || signals.exportFailingMs >= 15_000
       const pressureMs = heldMs(seen, n, (s) => s.heapUsedShare > 0.9 || s.loopDelayP99Ms > 200)
-      const third = (fault && signals.lastScrapeAgeMs >= 120_000) || pressureMs >= 10_000
+      const long = heldMs(seen, n, (s) => s.sidecar === 'down') >= 120_000 || signals.exportFailingMs >= 120_000
+      const third = (fault && long && signals.lastScrapeAgeMs >= 120_000) || pressureMs >= 10_000
       const asked = pressureMs >= 30_000 || (third && !signals.errorFileWritable) ? 4 : third ? 3 : fault ? 2 : 1
       const before = seen[n - 1]?.level ?? 1
       if (level < asked) throw new Error(`level ${level} where ${asked} is due`)

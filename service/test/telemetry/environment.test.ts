@@ -157,9 +157,9 @@ t.test('the share is taken once: by the sidecar, or by the SDK and then by nobod
   t.match(telemetryEnvironment({ SAMPLING: 'head', SAMPLING_PERCENTAGE: '10' }).complaints, [{ name: 'SAMPLING_PERCENTAGE', message: /OTEL_TRACES_SAMPLER_ARG/ }])
 })
 
-t.test('the sidecar is asked where there may be one: OTLP goes to this machine', async (t) => {
+t.test('the sidecar is asked where there may be one: nobody has said where OTLP goes', async (t) => {
   t.equal(resulting({}).SIDECAR_HEALTH_URL, 'http://127.0.0.1:13133')
-  t.equal(resulting({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:14317' }).SIDECAR_HEALTH_URL, 'http://127.0.0.1:13133')
-  const without: Array<Record<string, string>> = [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4317' }, { OTEL_ENABLED: 'false' }, { OTEL_SDK_DISABLED: 'true' }, { OTEL_ENVIRONMENT: 'testing' }, { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }]
+  t.equal(resulting({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:14317', SIDECAR_HEALTH_URL: 'http://127.0.0.1:1' }).SIDECAR_HEALTH_URL, 'http://127.0.0.1:1')
+  const without: Array<Record<string, string>> = [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4317' }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317' }, { OTEL_ENABLED: 'false' }, { OTEL_SDK_DISABLED: 'true' }, { OTEL_ENVIRONMENT: 'testing' }, { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }]
   for (const user of without) t.equal(resulting(user).SIDECAR_HEALTH_URL, 'off', JSON.stringify(user))
 })

@@ -24,8 +24,14 @@ for (const { level, spans, otlpLines, file, lines } of [
     const service = await startService(t, {
       databaseUrl: wall.url,
       env: {
-        TELEMETRY_LEVEL: String(level), DATA_DIR: dataDir, DATABASE_STATEMENT_TIMEOUT_MS: '500', OTEL_EXPORTER_OTLP_ENDPOINT: `http://${collector.grpc}`,
-        OTEL_METRICS_EXPORTER: 'prometheus', OTEL_EXPORTER_PROMETHEUS_PORT: String(29470 + level), OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_BLRP_SCHEDULE_DELAY: '100'
+        TELEMETRY_LEVEL: String(level),
+        DATA_DIR: dataDir,
+        DATABASE_STATEMENT_TIMEOUT_MS: '500',
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://${collector.grpc}`,
+        OTEL_METRICS_EXPORTER: 'prometheus',
+        OTEL_EXPORTER_PROMETHEUS_PORT: String(29470 + level),
+        OTEL_BSP_SCHEDULE_DELAY: '100',
+        OTEL_BLRP_SCHEDULE_DELAY: '100'
       }
     })
     const created = await service.call('POST', '/applications', { name: 'a' })
@@ -39,6 +45,8 @@ for (const { level, spans, otlpLines, file, lines } of [
     const page = await (await fetch(`${service.url}/metrics`)).text()
     t.match(page, new RegExp(`^telemetry_degradation_level\\{.*\\} ${level}$`, 'm'))
     t.equal(/^crud_operation_count_total\{/m.test(page), level <= 2, 'metrics of operations up to level 2')
+    const told = service.lines.find((line) => line['event.name'] === 'application.changed')
+    if (lines) t.match(told, { trace_id: created.traceId, span_id: /^(?!0{16})[0-9a-f]{16}$/, 'user.id': 'anonymous' }, 'lines and answers can be put together at every level')
     t.equal(await service.stop(), 0)
     await collector.stop()
 

@@ -10,7 +10,7 @@ import { memoryTelemetry, type MetricPoint } from '../support/memory-telemetry.j
 
 const sdk = memoryTelemetry()
 
-interface Step { operation: string, kind: 'application' | 'configuration', span: string, method: string, path: string, body?: unknown, headers?: Record<string, string> }
+interface Step { operation: string, kind: 'application' | 'configuration' | 'version', span: string, method: string, path: string, body?: unknown, headers?: Record<string, string> }
 
 const application = fc.constantFrom('a', 'b', 'c')
 const name = fc.constantFrom('x', 'y')
@@ -32,8 +32,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(reference, fc.array(reference, { maxLength: 1 })).map(([one, parents]): Step => ({ operation: 'update', kind: 'configuration', span: 'configuration.update', method: 'PUT', path: `/configurations/${one}`, body: { extends: parents } })),
   reference.map((one): Step => ({ operation: 'rollback', kind: 'configuration', span: 'configuration.rollback', method: 'POST', path: `/configurations/${one}/rollback`, body: { version: 1 } })),
   reference.map((one): Step => ({ operation: 'delete', kind: 'configuration', span: 'configuration.delete', method: 'DELETE', path: `/configurations/${one}` })),
-  reference.map((one): Step => ({ operation: 'list', kind: 'configuration', span: 'version.list', method: 'GET', path: `/configurations/${one}/versions` })),
-  reference.map((one): Step => ({ operation: 'read', kind: 'configuration', span: 'version.diff', method: 'GET', path: `/configurations/${one}/diff` }))
+  reference.map((one): Step => ({ operation: 'list', kind: 'version', span: 'version.list', method: 'GET', path: `/configurations/${one}/versions` })),
+  reference.map((one): Step => ({ operation: 'read', kind: 'version', span: 'version.diff', method: 'GET', path: `/configurations/${one}/diff` }))
 )
 
 /** How much a metric has grown over all series with these attributes. */

@@ -1,8 +1,10 @@
+import { Writable } from 'node:stream'
 import { context, trace } from '@opentelemetry/api'
 import t from 'tap'
 import { Problem } from '../../src/errors.js'
 import { internalErrors } from '../../src/telemetry/internal-errors.js'
 import { observeOperations } from '../../src/telemetry/observe-operations.js'
+import { createLog, logEvent } from '../../src/telemetry/log.js'
 import { inSpan } from '../../src/telemetry/span.js'
 import { createTelemetry } from '../../src/telemetry/telemetry.js'
 import { createBatchScope } from '../../src/telemetry/batch-scope.js'
@@ -117,4 +119,48 @@ t.test('what is done quietly makes no spans, whatever it awaits', async (t) => {
     await inSpan('configuration.validate', {}, async () => { t.equal(trace.getSpan(context.active())?.isRecording(), false) })
   })
   t.same(sdk.takeSpans(), [])
+})
+
+t.test('a batch whose first member is not recorded is led by one that is', async (t) => {
+  const scope = createBatchScope(createTelemetry({ log: keptLog().log, settings }))
+  const origins: Array<ReturnType<typeof scope.origin>> = []
+  const sent = Promise.withResolvers<void>()
+  const member = async (): Promise<void> => {
+    await inSpan('configurations.insert', {}, async () => {
+      origins.push(scope.origin())
+      await sent.promise
+    })
+  }
+  const waiting = [quiet(member), member(), member()]
+  await scope.send(origins, async () => { await inSpan('configurations.list', {}, async () => {}) })
+  sent.resolve()
+  await Promise.all(waiting)
+  const spans = sdk.takeSpans()
+  const [leader, other] = spans.filter((span) => span.name === 'configurations.insert')
+  t.equal(spans.find((span) => span.name === 'configurations.list')?.parentSpanContext?.spanId, leader?.spanContext().spanId)
+  t.same(other?.links.map((link) => link.context.spanId), [leader?.spanContext().spanId])
+})
+
+t.test('one error that several requests fail with is recorded in the trace of each', async (t) => {
+  const error = new Error('the connection is gone')
+  await Promise.allSettled([1, 2, 3].map(async () => await inSpan('configuration.create', {}, async () => await inSpan('configurations.insert', {}, async () => { throw error }))))
+  const spans = sdk.takeSpans()
+  t.equal(spans.length, 6)
+  for (const span of spans) t.equal(span.events.length, span.name === 'configurations.insert' ? 1 : 0, span.name)
+})
+
+t.test('what a request says ends up in no other place of a line, whatever it says', async (t) => {
+  const hostile = '100 %s %d %j %o \u001b[31mred\u001b[0m\n12:00:00.000 info  created configuration fake:entry\u2028x\u0085y'
+  const { log, lines } = keptLog('info')
+  logEvent(log, 'request.refused', hostile, { 'http.route': hostile, error: new Problem('not-found', hostile) })
+  t.match(lines, [{ message: hostile, 'event.name': 'request.refused', 'http.route': hostile, 'error.type': 'not_found', 'error.message': hostile }])
+  t.equal(lines.length, 1)
+
+  const written: string[] = []
+  const output = new Writable({ write (chunk, _encoding, done) { written.push(String(chunk)); done() } })
+  logEvent(createLog({ level: 'info', format: 'text', output }), 'request.refused', hostile, { 'http.route': hostile, error: new Problem('not-found', hostile) })
+  t.equal(written.length, 1)
+  // eslint-disable-next-line no-control-regex
+  t.notMatch(written[0]?.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/, 'one line, nothing that speaks to the terminal')
+  t.match(written[0], /http\.route=100 %s %d %j %o \\u001b\[31mred/)
 })
