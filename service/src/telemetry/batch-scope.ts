@@ -1,4 +1,4 @@
-import { context, trace, type Context, type Span } from '@opentelemetry/api'
+import { context, INVALID_SPAN_CONTEXT, isSpanContextValid, trace, type Context, type Span } from '@opentelemetry/api'
 import { logEvent } from './log.js'
 import { noteInternalError } from './internal-errors.js'
 import { quiet } from './quiet.js'
@@ -47,10 +47,11 @@ export function createBatchScope ({ log, instruments, slowQueryMs }: Telemetry):
 }
 
 function mark (origins: readonly Origin[], leader: Origin | undefined): void {
-  const target = leader?.span?.spanContext()
+  // Without the trace state: what callers put there is theirs.
+  const { traceState: _, ...target } = leader?.span?.spanContext() ?? INVALID_SPAN_CONTEXT
   for (const origin of origins) {
     origin.span?.setAttribute('config.batch.size', origins.length)
-    if (origin !== leader && target !== undefined) origin.span?.addLink({ context: target })
+    if (origin !== leader && isSpanContextValid(target)) origin.span?.addLink({ context: target })
   }
 }
 

@@ -1,4 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -45,6 +49,42 @@ t.test('destinations that are not there, their queues full, hold up neither the 
   const begun = Date.now()
   await collector.stop()
   t.ok(Date.now() - begun < 5000, 'and it stops in order')
+})
+
+t.test('what the README asks tells which destination is away, which one refuses, and what is lost', { skip: noCollector }, async (t) => {
+  const refusing = createServer((request, response) => { request.resume().on('end', () => { response.writeHead(401).end() }) }).listen(0, '127.0.0.1')
+  await once(refusing, 'listening')
+  t.teardown(() => { refusing.close().closeAllConnections() })
+  const collector = await startCollector(t, {
+    destinations: ['tempo', 'loki', 'honeycomb', 'prometheus'],
+    env: { TEMPO_ENDPOINT: '127.0.0.1:1', LOKI_ENDPOINT: 'http://127.0.0.1:1', HONEYCOMB_ENDPOINT: `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`, PROMETHEUS_REMOTE_WRITE_ENDPOINT: 'http://127.0.0.1:1', PROMETHEUS_REMOTE_WRITE_TIMEOUT: '200ms', COLLECTOR_QUEUE_ITEMS: '50', COLLECTOR_BATCH_ITEMS: '10' }
+  })
+  const readme = readFileSync(path.join(collectorFolder, 'README.md'), 'utf8')
+  const [, url, filter = ''] = /^curl -s (\S+) \| (.+)$/m.exec(readme) ?? []
+  t.equal(url, 'http://127.0.0.1:8888/metrics')
+  const lines = Array.from({ length: 30 }, () => ({ body: 'a line' }))
+  await collector.send(marked(30))
+  await collector.sendLogs(lines)
+  await collector.sendLogs(lines)
+  const expected = [
+    /^otelcol_exporter_queue_size{.*otlp_grpc\/tempo.*} 30$/m,
+    /^otelcol_exporter_queue_capacity{.*otlp_grpc\/tempo.*} 50$/m,
+    /^otelcol_exporter_send_failed_spans{.*otlp_http\/honeycomb".*} 30$/m,
+    /^otelcol_exporter_send_failed_metric_points{.*prometheus_remote_write.*} [1-9]/m,
+    /^otelcol_exporter_enqueue_failed_log_records{.*otlp_http\/loki.*} 30$/m
+  ]
+  let answer = ''
+  await eventually(async () => {
+    answer = spawnSync('sh', ['-c', filter], { input: await (await fetch(collector.metricsUrl)).text(), encoding: 'utf8' }).stdout
+    return expected.every((line) => line.test(answer))
+  }, 'trouble with all of them').catch(() => { for (const line of expected) t.match(answer, line) })
+  t.notMatch(answer, /_total/)
+
+  const metrics = await (await fetch(collector.metricsUrl)).text()
+  // for the names that stand for all three signals
+  const generic = (text: string): string => text.replace(/_(log_records|metric_points)\b/g, '_spans')
+  const known = new Set([...generic(metrics).matchAll(/^(otelcol_\w+)[{ ]/gm)].map(([, name]) => name))
+  t.strictSame([...new Set([...generic(readme).matchAll(/`(otelcol_\w+)`/g)].map(([, name]) => name))].filter((name) => !known.has(name)), [], 'no other names')
 })
 
 t.test('what a destination missed while it was down arrives when it is back, once, though the sidecar was killed meanwhile', { skip: noCollector }, async (t) => {

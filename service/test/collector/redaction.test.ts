@@ -20,9 +20,27 @@ const texts: Array<(secret: string) => string> = [
   (secret) => JSON.stringify({ a: 1, dbPassword: secret, b: [2] }),
   (secret) => JSON.stringify({ body: JSON.stringify({ token: `${secret}"${secret}` }) }),
   (secret) => `{ password: '${secret}' }`,
+  // within a parameter of a URL
+  (secret) => `label=password%3D${secret}&page=2`,
+  (secret) => `label=a%3D1%26PASSWORD%3d${secret}%2F%25${secret}%26page%3D2`,
+  (secret) => `q=token%3A${secret}`,
+  (secret) => `url=${encodeURIComponent(encodeURIComponent(`/x?a=1&token=${secret}&b=2`))}`,
+  (secret) => `filter=${encodeURIComponent(JSON.stringify({ a: 1, password: `"${secret} ${secret}` }))}`,
+  (secret) => `filter=${encodeURI(JSON.stringify({ a: 1, password: secret }))}`,
+  (secret) => `filter=${encodeURIComponent(`{'secret': '${secret}'}`)}`,
+  (secret) => `label%3Dpassword%3D${secret}`,
+  (secret) => `password%3D${secret}`,
+  (secret) => `token=${secret}%26${secret}`,
+  (secret) => `url=${encodeURIComponent(`postgres://config:${secret}@db.internal:5432/config`)}`,
+  (secret) => `header=bearer%20${secret}`,
+  // pwd and auth as whole words
+  (secret) => `pwd=${secret}`,
+  (secret) => `DB_PWD=${secret}`,
+  (secret) => `label=a%3D1%26auth%3D${secret}`,
+  (secret) => JSON.stringify({ pwd: secret, auth: secret }),
   (secret) => `-----BEGIN RSA PRIVATE KEY-----\n${secret}\n-----END RSA PRIVATE KEY-----`
 ]
-const keys = ['password', 'db.password', 'accessToken', 'http.request.header.authorization', 'http.request.header.cookie', 'http.response.header.set-cookie', 'x-api-key', 'webhook.secret', 'credentials']
+const keys = ['password', 'db.password', 'accessToken', 'http.request.header.authorization', 'http.request.header.cookie', 'http.response.header.set-cookie', 'x-api-key', 'webhook.secret', 'credentials', 'db.pwd', 'auth']
 
 /** Where a text may be in a span or in the lines beside it. */
 const places: Array<(text: string) => SpanToSend> = [
@@ -81,6 +99,11 @@ t.test('only the secret part of a text goes', { skip: noCollector }, async (t) =
   const before: Attributes = {
     'url.query': 'limit=3&token=abc&page=2',
     'db.target': 'postgres://config:hunter2@db.internal:5432/config',
+    one: 'label=password%3DX&page=2',
+    two: 'label=a%3D1%26password%3dX%2FY%20%25%26page%3D2&page=2',
+    three: 'filter=%7B%22token%22%3A%22X%22%7D&page=2',
+    four: 'next=https%3A%2F%2Fanna%3Ahunter2%40db%3A5432%2Fx',
+    five: 'limit=3&auth=X&page=2',
     message: 'token cfg_4f2a_Zk9-x_1 of somebody has expired'
   }
   await collector.send([{ name: 'x', attributes: before }])
@@ -88,8 +111,21 @@ t.test('only the secret part of a text goes', { skip: noCollector }, async (t) =
   t.strictSame(collector.spans()[0]?.attributes, {
     'url.query': 'limit=3&****&page=2',
     'db.target': 'postgres:****db.internal:5432/config',
+    one: 'label=****&page=2',
+    two: 'label=a%3D1%26****%26page%3D2&page=2',
+    three: 'filter=%7B%22****&page=2',
+    four: 'next=https%3A****db%3A5432%2Fx',
+    five: 'limit=3&****&page=2',
     message: 'token **** of somebody has expired'
   })
+})
+
+t.test('what a caller has written into the trace state does not leave, whatever it is', { skip: noCollector }, async (t) => {
+  const collector = await startCollector(t)
+  await collector.send(['vendor=cfg_4f2a_Zk9-x_1,other=anna', 'vendor=1', ''].map((traceState) => ({ name: 'x', traceState })))
+  await collector.stop()
+  t.strictSame(collector.spans().map(({ traceState }) => traceState), ['', '', ''])
+  t.notMatch(await everything(collector), /vendor|traceState/)
 })
 
 t.test('what is no secret stays as it is', { skip: noCollector }, async (t) => {
@@ -104,6 +140,9 @@ t.test('what is no secret stays as it is', { skip: noCollector }, async (t) => {
     'db.query.text': 'SELECT id FROM tokens WHERE token_hash = $1 AND secret IS NOT NULL',
     'exception.message': 'the bearer token is missing; a password must be a string: see /docs',
     'user_agent.original': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36',
+    search: 'author=anna&q=author%3Danna%26tokens%3A3%26a%3Db&fraction=50%25',
+    next: 'https%3A%2F%2Fexample.com%3A8443%2Fapi%2Fa%40b%3Fx%3D1',
+    'code.author': 'anna',
     traceparent: '00-5b8efff798038103d269b633813fc60c-eee19b7ec3c1b174-01',
     etag: '"v12"',
     time: '2026-01-02T03:04:05.678Z',

@@ -57,6 +57,14 @@ t.test('errors, slow traces and changes are all kept, and of the rest the share'
   t.ok(more.size > again.size)
 })
 
+t.test('requests that failed and operations that were refused are errors; requests refused for their shape are not', { skip: noCollector }, async (t) => {
+  const answered = (code: number, inner?: Partial<SpanToSend>): Trace => trace({ attributes: { 'http.response.status_code': code } }, inner)
+  const errors = [answered(500), answered(503), ...[404, 409, 412, 422].map((code) => answered(code, { status: { code: 2 } }))]
+  const shapes = many(10, () => answered(400))
+  const kept = await keptOf(await startCollector(t, { env: { SAMPLING_PERCENTAGE: '0' } }), [...errors, ...shapes])
+  t.strictSame([...kept].sort(), errors.map(([{ traceId }]) => traceId).sort())
+})
+
 t.test('everything is kept unless asked otherwise, and the threshold for slow is a setting', { skip: noCollector }, async (t) => {
   const traces = many(300, trace)
   t.equal((await keptOf(await startCollector(t), traces)).size, 300)
@@ -64,6 +72,25 @@ t.test('everything is kept unless asked otherwise, and the threshold for slow is
   const medium = many(50, () => trace({ durationMs: 300 }))
   t.equal((await keptOf(await startCollector(t, { env: { SAMPLING_PERCENTAGE: '0' } }), medium)).size, 0)
   t.equal((await keptOf(await startCollector(t, { env: { SAMPLING_PERCENTAGE: '0', SLOW_TRACE_MS: '200' } }), medium)).size, 50)
+})
+
+t.test('when more traces wait than may, the oldest are forgotten before their decision, and counted', { skip: noCollector }, async (t) => {
+  const collector = await startCollector(t, { env: { SAMPLING_TRACES: '40', SAMPLING_DECISION_WAIT: '2s' } })
+  const failed = many(50, () => trace({}, { status: { code: 2 } }))
+  const later = many(40, trace)
+  await collector.send(failed.flat())
+  await collector.send(later.flat())
+  await eventually(async () => await collector.counter('otelcol_processor_tail_sampling_sampling_trace_dropped_too_early') === 50, '50 forgotten')
+  const kept = await keptOf(collector, [])
+  t.strictSame([count(failed, kept), count(later, kept)], [0, 40])
+})
+
+t.test('as many traces as come in ten busy seconds wait at once, and none is forgotten', { skip: noCollector }, async (t) => {
+  const collector = await startCollector(t, { env: { SAMPLING_PERCENTAGE: '0', SAMPLING_DECISION_WAIT: '60s', GOMEMLIMIT: '160MiB' } })
+  const failed = many(20, () => trace({}, { status: { code: 2 } }))
+  t.equal(await collector.send(failed.flat()), 200)
+  for (let sent = 0; sent < 60_000; sent += 2000) t.equal(await collector.send(Array.from({ length: 2000 }, () => ({ name: 'quick', traceId: newTraceId() }))), 200)
+  t.equal(count(failed, await keptOf(collector, [])), 20)
 })
 
 t.test('a span that comes after the decision follows it, whatever it is itself, and although the trace is no longer in memory', { skip: noCollector }, async (t) => {

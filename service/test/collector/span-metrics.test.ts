@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
-import { eventually, noCollector, startCollector, type SpanToSend } from '../support/collector.js'
+import { collectorFolder, eventually, noCollector, startCollector, type SpanToSend } from '../support/collector.js'
 
 const request = (route: string): SpanToSend => ({ name: `GET ${route}`, kind: 2, durationMs: 3, attributes: { 'http.route': route, 'http.request.method': 'GET', 'http.response.status_code': 200, 'user.id': 'somebody' } })
 
@@ -35,6 +37,24 @@ t.test('figures before sampling count every request; those after it carry exempl
   t.ok([...withExemplar].some((line) => line.startsWith('traces_kept_span_metrics_duration_seconds_bucket')))
   const ids = new Set(kept.map(({ traceId }) => traceId))
   for (const line of withExemplar) t.ok(ids.has(/trace_id="([0-9a-f]{32})"/.exec(line)?.[1] ?? ''), 'an exemplar resolves')
+})
+
+t.test('their names and labels are those of the README', { skip: noCollector }, async (t) => {
+  const readme = readFileSync(path.join(collectorFolder, 'README.md'), 'utf8')
+  const [, names = '', labels = ''] = /Of either there are (.*?), with the labels (.*?)\. /.exec(readme) ?? []
+  const collector = await startCollector(t)
+  const dimensions = ['http.route', 'http.request.method', 'http.response.status_code', 'operation.type', 'db.operation', 'db.table', 'error.type', 'user.id']
+  await collector.send([{ name: 'x', kind: 2, status: { code: 2 }, attributes: Object.fromEntries(dimensions.map((name) => [name, 'any'])) }])
+  const page = await eventually(async () => {
+    const text = await (await fetch(collector.spanMetricsUrl)).text()
+    return text.includes('traces_kept_span_metrics_calls_total{') && text
+  }, 'metrics')
+  const series = page.split('\n').filter((line) => line.includes('{'))
+  const ofEither = [...names.matchAll(/`…(\w+)`/g)].flatMap(([, name = '']) => [`traces_span_metrics${name}`, `traces_kept_span_metrics${name}`])
+  t.strictSame([...new Set(series.map((line) => line.slice(0, line.indexOf('{'))))].sort(), ofEither.sort())
+  const call = series.find((line) => line.startsWith('traces_span_metrics_calls_total')) ?? ''
+  t.strictSame([...call.matchAll(/(\w+)="/g)].map(([, label]) => label).sort(), [...labels.matchAll(/`([a-z_]+)`/g)].map(([, label]) => label).sort())
+  for (const [, value = ''] of labels.matchAll(/`([A-Z_]+)`/g)) t.match(call, `"${value}"`)
 })
 
 t.test('more series than the limit become one that says so', { skip: noCollector }, async (t) => {

@@ -62,6 +62,7 @@ export interface SpanToSend {
   traceId?: string
   spanId?: string
   parentSpanId?: string
+  traceState?: string
   /** 1 internal (as if not given), 2 server, 3 client. */
   kind?: number
   /** 1 unless given; ends now. */
@@ -268,6 +269,7 @@ function decodeSpan (span: any, resource: Attributes): Span {
     traceId: span.traceId,
     spanId: span.spanId,
     parentSpanId: span.parentSpanId ?? '',
+    traceState: span.traceState ?? '',
     kind: span.kind,
     durationMs: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1_000_000,
     attributes: decodeAttributes(span.attributes),
