@@ -3,6 +3,7 @@
 # ${CONFIG_SERVICE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/config-service}.
 #
 #   sh scripts/lib/collector.sh path     prints where it is, or would be; 0 when it is there, else 1
+#   sh scripts/lib/collector.sh check    0 when there is a Go that can build it, else 1, and two lines: why not, and what to do
 #   sh scripts/lib/collector.sh build    builds it when it is missing, prints where it is; needs Go, and the network
 #                                        the first time. Says what it does, on standard error, at least every 10 s.
 #
@@ -34,12 +35,15 @@ main() {
       printf '%s\n' "$binary"
       [ -x "$binary" ]
       ;;
+    check)
+      choose_go || { printf '%s\n' "$fault" "$remedy"; exit 1; }
+      ;;
     build)
       [ -x "$binary" ] || build_collector
       printf '%s\n' "$binary"
       ;;
     *)
-      say 'Usage: sh scripts/lib/collector.sh path | build'
+      say 'Usage: sh scripts/lib/collector.sh path | check | build'
       exit 2
       ;;
   esac
@@ -52,16 +56,7 @@ fingerprint() {
 
 build_collector() {
   begun=$(date +%s)
-  go=$(command -v go) || fail "Go is needed to build the Collector, and there is none on the PATH." \
-    "Install Go $(wanted_go) or later (https://go.dev/dl)."
-  export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOOS='' GOARCH=''
-  if [ -z "$home" ]; then
-    export GOCACHE="${GOCACHE:-$cache/go-build}" GOPATH="${GOPATH:-$cache/go}"
-  fi
-  version=$(cd "$distribution/../.." && "$go" env GOVERSION 2>&1) || fail "$go does not run: $version"
-  version=${version#go}
-  at_least "$version" "$(wanted_go)" || fail "The Collector needs Go $(wanted_go) or later to be built, and $go is $version." \
-    "Install a later Go (https://go.dev/dl)."
+  choose_go || fail "The Collector can't be built: $fault." "$remedy."
   mkdir -p "$folder" 2>/dev/null || fail "The Collector's folder $folder can't be created." \
     'Set CONFIG_SERVICE_CACHE to a folder that you may write to.'
 
@@ -69,13 +64,18 @@ build_collector() {
   . "$root/scripts/lib/turns.sh"
   log=$folder/build.$$.log
   made=$folder/otelcol.$$
+  # Go leaves its work behind when it is killed.
+  export GOTMPDIR="$folder/go.$$"
   child=
   trap 'clean_up' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
   # Remains of builds that were killed; two machines that share the folder may still be at theirs.
-  find "$folder" -type f -name '*.*' -mmin +120 -exec rm -f {} + 2>/dev/null || :
+  find "$folder" -type f -name 'build.*' -mmin +120 -exec rm -f {} + 2>/dev/null || :
+  find "$folder" -type f -name 'otelcol.*' -mmin +120 -exec rm -f {} + 2>/dev/null || :
+  find "$folder" -type d -name 'go.*' -mmin +120 -exec rm -rf {} + 2>/dev/null || :
+  mkdir -p "$GOTMPDIR"
 
   # One at a time, so that two starts do not compile the same twice; were it not to hold, the second
   # would only replace the file by the same.
@@ -93,6 +93,24 @@ build_collector() {
     say "Collector: built in $(elapsed) s."
   fi
   end_turn
+}
+
+# Sets $go; when none will do, $fault says why and $remedy what to do.
+choose_go() {
+  remedy="Install Go $(wanted_go) or later (https://go.dev/dl)"
+  fault='Go is not on the PATH to build it'
+  go=$(command -v go) || return 1
+  export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOOS='' GOARCH=''
+  if [ -z "$home" ]; then
+    export GOCACHE="${GOCACHE:-$cache/go-build}" GOPATH="${GOPATH:-$cache/go}"
+  fi
+  version=$(cd "$distribution/../.." && "$go" env GOVERSION 2>&1) || {
+    fault="$go does not run ($(printf '%s\n' "$version" | sed 1q))"
+    return 1
+  }
+  version=${version#go}
+  fault="building it needs Go $(wanted_go) or later (there is $version)"
+  at_least "$version" "$(wanted_go)"
 }
 
 # Runs a step of Go's, and tells every 10 s how far it is: Go names each module that it downloads and
@@ -114,8 +132,16 @@ work() {
       esac
     fi
   done
-  wait "$child" || explain "could not be built ($step failed); the first lines of what Go says are above." \
-    "Modules come from $("$go" env GOPROXY): is that within reach? Then try again, it goes on where it was."
+  wait "$child" || case $step in
+    downloading)
+      explain "could not be built ($step failed); the first lines of what Go says are above." \
+        "Modules come from $("$go" env GOPROXY): is that within reach? Then try again, it goes on where it was."
+      ;;
+    *)
+      explain "could not be built ($step failed); the first lines of what Go says are above." \
+        'Is there room on the disk (about 2 GB) and memory (1 GB)? Then try again, it goes on where it was.'
+      ;;
+  esac
   child=
 }
 
@@ -128,17 +154,22 @@ explain() {
 
 clean_up() {
   stop_child
+  # The compilers that Go has started may still write for a moment.
+  rm -rf "$GOTMPDIR" 2>/dev/null || { sleep 1; rm -rf "$GOTMPDIR" 2>/dev/null || :; }
   rm -f "$made" "$log"
   end_turn
 }
 
 stop_child() {
-  [ -z "$child" ] || kill "$child" 2>/dev/null || :
+  if [ -n "$child" ]; then
+    kill "$child" 2>/dev/null || :
+    wait "$child" 2>/dev/null || :
+  fi
   child=
 }
 
 wanted_go() {
-  sed -n 's/^go //p' "$distribution/go.mod"
+  sed -n 's/^go //p' "$distribution/go.mod" | sed 's/\.0$//'
 }
 
 # Whether version $1 (1.26.8, 1.27rc1) is $2 or later.

@@ -55,7 +55,7 @@ install_packages() {
   begun=$(date +%s)
   output=$root/.cache/npm-ci.log
   mkdir -p "$root/.cache"
-  if ! sh "$root/scripts/lib/npm-ci.sh" "$root" >"$output" 2>&1; then
+  if ! run_npm_ci; then
     head -n 12 "$output" >&2
     fail "npm ci failed in $service (its first lines are above, all of them in $output)." \
       "Is the registry within reach ($(npm config get registry 2>/dev/null))? Then start again: it begins anew."
@@ -65,6 +65,38 @@ install_packages() {
     "Start again if the network was to blame; otherwise install Node.js 26 or later (https://nodejs.org/en/download)."
   stamp_of_lockfile >"$packages_stamp"
   say "Installed in $(($(date +%s) - begun)) s."
+}
+
+# In the background, since npm takes its time to end when it is asked to, and a shell that waits for a
+# program in the foreground hears of nothing.
+run_npm_ci() {
+  npm=
+  ticker=
+  trap 'stop_npm_ci 129' HUP
+  trap 'stop_npm_ci 130' INT
+  trap 'stop_npm_ci 143' TERM
+  sh "$root/scripts/lib/npm-ci.sh" "$root" >"$output" 2>&1 &
+  npm=$!
+  (while sleep 10 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do say "Installing packages, $(($(date +%s) - begun)) s ..."; done) &
+  ticker=$!
+  code=0
+  wait "$npm" || code=$?
+  trap - HUP INT TERM
+  kill "$ticker" 2>/dev/null || :
+  return "$code"
+}
+
+stop_npm_ci() {
+  trap '' HUP INT TERM
+  say 'Stopped; the next start installs anew.'
+  [ -z "$ticker" ] || kill "$ticker" 2>/dev/null || :
+  if [ -n "$npm" ]; then
+    kill "$npm" 2>/dev/null || :
+    sleep 1
+    kill -9 "$npm" 2>/dev/null || :
+  fi
+  end_turn
+  exit "$1"
 }
 
 choose_node() {

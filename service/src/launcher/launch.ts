@@ -124,7 +124,9 @@ async function run (running: Running): Promise<number> {
 async function prepare (running: Running): Promise<{ settings: LauncherSettings, lock: FolderLock, metricsPort: number | undefined }> {
   const { options, stop } = running
   const settings = running.settings = readSettings(options.root, options.environment, options.cwd)
-  for (const name of settings.unknownNames) options.complain(`.env sets ${name}, which nothing here reads; .env.example lists what is read.`)
+  for (const { name, meant } of settings.unknownNames) {
+    options.complain(`.env sets ${name}, which nothing here reads; ${meant === undefined ? '' : `did you mean ${meant}? `}.env.example lists what is read.`)
+  }
   const lock = running.lock = await lockFolder(settings.dataDir)
   await endLeftovers(lock, settings, options.say)
   const metricsPort = await checkPorts(settings, options.say)
@@ -161,15 +163,16 @@ async function openSidecar (running: Running, otherPorts: Array<number | undefin
   const { options: { root, say, complain }, settings, stop } = running
   if (settings === undefined || settings.sidecar.unwanted !== undefined) return
   for (const complaint of settings.sidecar.complaints) complain(complaint)
-  const held = await holdPorts(settings.sidecar.host, settings.sidecar.ports, otherPorts, say)
+  const moves: string[] = []
+  const held = await holdPorts(settings.sidecar.host, settings.sidecar.ports, otherPorts, (line) => { moves.push(line) })
   if (stop.isRequested()) return
-  running.sidecar = startSidecar({ root, settings, held, say, complain, remember: (pid) => { remember(running, 'sidecar', pid) } })
+  running.sidecar = startSidecar({ root, settings, held, moves, say, complain, remember: (pid) => { remember(running, 'sidecar', pid) } })
 }
 
 async function serve (running: Running, metricsPort: number | undefined): Promise<void> {
   const { options, settings, database, sidecar, stop } = running
   if (settings === undefined) return
-  const ofSidecar = await Promise.race([sidecar?.environment, stop.requested.then(() => 'stop' as const)])
+  const ofSidecar = await Promise.race([sidecar?.environment ?? settings.sidecar.without, stop.requested.then(() => 'stop' as const)])
   if (ofSidecar === 'stop') return
   options.say('Starting the service')
   running.service = startService(options.service, {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { settings as serviceSettings } from '../env.js'
 import { StartFault } from '../database/embedded-fault.js'
+import { meantBy } from './misspelt.js'
 import { type SidecarSettings, absolutePaths, collectorNames, readSidecarSettings } from './sidecar-settings.js'
 
 export type Environment = Record<string, string | undefined>
@@ -23,7 +24,7 @@ export interface LauncherSettings {
   shutdownTimeoutMs: number
   sidecar: SidecarSettings
   /** Names in `.env` that nothing here reads: misspelt ones, most likely. */
-  unknownNames: string[]
+  unknownNames: Array<{ name: string, meant: string | undefined }>
 }
 
 /**
@@ -46,7 +47,9 @@ export function readSettings (root: string, given: Environment, cwd: string): La
     metrics: metricsOf(value),
     shutdownTimeoutMs: Number(/^\d+$/.exec(value('SHUTDOWN_TIMEOUT_MS') ?? '') ?? 10_000),
     sidecar: readSidecarSettings(root, environment, dataDir, absolutePaths(root, given, file, cwd)),
-    unknownNames: Object.keys(file).filter((name) => !known.has(name) && !OF_OTHERS.test(name))
+    unknownNames: Object.keys(file).filter((name) => !known.has(name)).map((name) => ({ name, meant: meantBy(name, known) }))
+      // Of others' names only the slips are known.
+      .filter(({ name, meant }) => !OF_OTHERS.test(name) || (name.startsWith('OTEL_') && meant !== undefined))
   }
 }
 

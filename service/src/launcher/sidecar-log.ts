@@ -7,7 +7,7 @@ export interface SidecarLog {
   descriptor: number
   /** Forgets what was said before. */
   begin (): void
-  /** The last lines since `begin`, made short. */
+  /** Since `begin`: its summary of why it gave up, else its last warnings and errors; made short. */
   lastWords (): string[]
   close (): void
 }
@@ -42,10 +42,7 @@ export function openSidecarLog (path: string): SidecarLog {
       const from = Math.max(start, size - 16_384)
       const buffer = Buffer.alloc(Math.max(0, size - from))
       const text = buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, from)).toString()
-      const lines = text.split('\n')
-      // Its summary of why it gave up, which may take several lines.
-      const summary = lines.findLastIndex((line) => line.startsWith('Error: '))
-      return summary === -1 ? lastLines(lines) : lastLines(lines.slice(summary, summary + 6))
+      return gist(text.split('\n'))
     },
     close () {
       clearInterval(timer)
@@ -54,8 +51,23 @@ export function openSidecarLog (path: string): SidecarLog {
   }
 }
 
+// One line of the console's format, or of JSON.
+const ORDINARY = /^\S+\t(?:debug|info)\t|^\{"level":"(?:debug|info)"/
+
+/** Of what a Collector has said: why it gave up, which may take several lines, else what is not ordinary. */
+export function gist (lines: string[]): string[] {
+  const summary = lines.findLastIndex((line) => /^(?:Error|panic|fatal error): /.test(line))
+  return summary === -1
+    ? lastLines(lines.filter((line) => !ORDINARY.test(line)))
+    : indented(lines.slice(summary).filter((line) => !ORDINARY.test(line)), 2_000).slice(0, 16)
+}
+
 /** As many as a person reads, none longer than a few lines of a terminal. */
 export function lastLines (lines: string[], count = 6): string[] {
-  return lines.map((line) => line.trim()).filter((line) => line !== '').slice(-count)
-    .map((line) => `  ${line.length > 400 ? `${line.slice(0, 400)} …` : line}`)
+  return indented(lines, 400).slice(-count)
+}
+
+function indented (lines: string[], longest: number): string[] {
+  return lines.map((line) => line.trim()).filter((line) => line !== '')
+    .map((line) => `  ${line.length > longest ? `${line.slice(0, longest)} …` : line}`)
 }

@@ -24,8 +24,10 @@ export interface SidecarSettings {
   names: string[]
   /** Whether the service sends OTLP over HTTP. */
   overHttp: boolean
-  /** Whether spans may go to the terminal when there can be no sidecar: nobody has said where they go. */
-  mayPrint: boolean
+  /** For the service when there is no sidecar: nothing is sent to whoever listens at the usual address. */
+  without: Environment
+  /** What is kept, for people. */
+  sampling: string
   /** Faulty settings that nobody else will see, since the launcher sets them to its own sidecar. */
   complaints: string[]
 }
@@ -37,7 +39,9 @@ export function readSidecarSettings (root: string, environment: Environment, dat
   const names = collectorNames(root)
   const destinations = destinationsOf(root, value('COLLECTOR_DESTINATIONS'))
   const configs = [join(root, 'collector', 'config.yaml'), ...destinations.map((name) => destinationFile(root, name))]
-  const unwanted = reasonAgainst(value, changes)
+  const without = withoutSidecar(value, changes)
+  const unwanted = reasonAgainst(value, changes, without)
+  const unitless = durationNames(configs).filter((name) => /^\d*[1-9]\d*$/.test(value(name) ?? ''))
   const storageDir = absolute('COLLECTOR_STORAGE_DIR') ?? join(dataDir, 'collector', 'queue')
   const fileDir = absolute('COLLECTOR_FILE_DIR') ?? join(dataDir, 'telemetry')
   const usable = Object.fromEntries(Object.entries(changes).filter(([name]) => names.includes(name)).map(([name, change]) => [name, change ?? undefined]))
@@ -57,12 +61,18 @@ export function readSidecarSettings (root: string, environment: Environment, dat
     ports: unwanted === undefined ? portsOf(value) : [],
     storageDir,
     fileDir,
-    environment: { ...environment, ...usable, ...own },
+    environment: { ...environment, ...usable, ...own, ...Object.fromEntries(unitless.map((name) => [name, undefined])) },
     names: [...names, 'GOMEMLIMIT'],
     overHttp: (changes['OTEL_EXPORTER_OTLP_PROTOCOL'] ?? value('OTEL_EXPORTER_OTLP_PROTOCOL') ?? '').startsWith('http'),
-    mayPrint: (value('OTEL_ENVIRONMENT') ?? changes['OTEL_ENVIRONMENT'] ?? 'development') === 'development' &&
-      !Object.keys(environment).some((name) => EXPORTERS.test(name) && value(name) !== undefined),
-    complaints: unwanted === undefined ? complaints.filter(({ name }) => ENDPOINTS.includes(name)).map(({ message }) => message) : []
+    without: unwanted === undefined || value('SIDECAR') === 'off' ? without : {},
+    sampling: samplingInWords(finalOf(value, changes)),
+    complaints: unwanted === undefined
+      ? [
+          ...complaints.filter(({ name }) => ENDPOINTS.includes(name)).map(({ message }) => message),
+          // The Collector would take nanoseconds.
+          ...unitless.map((name) => `${name}=${value(name)} has no unit (${value(name)}s, ${value(name)}ms); it is left out of account`)
+        ]
+      : []
   }
 }
 
@@ -73,20 +83,59 @@ export function collectorNames (root: string): string[] {
   return [...new Set(texts.flatMap((text) => [...text.matchAll(/\$\{env:(\w+)/g)].map(([, name = '']) => name)))]
 }
 
-const ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_OTLP_ENDPOINT']
-const EXPORTERS = /^OTEL_(?:EXPORTER_TYPE|EXPORTER_OTLP_\w+|OTLP_\w+|TRACES_EXPORTER|LOGS_EXPORTER)$/
+/** What the service will read under a name. */
+function finalOf (value: (name: string) => string | undefined, changes: Record<string, string | null>): (name: string) => string | undefined {
+  return (name) => name in changes ? changes[name] ?? undefined : value(name)
+}
 
-function reasonAgainst (value: (name: string) => string | undefined, changes: Record<string, string | null>): string | undefined {
+/** Those of them that are durations, by their defaults. */
+function durationNames (configs: string[]): string[] {
+  const texts = configs.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8'))
+  return [...new Set(texts.flatMap((text) => [...text.matchAll(/\$\{env:(\w+):-\d+(?:ms|s|m|h)\}/g)].map(([, name = '']) => name)))]
+}
+
+const ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_OTLP_ENDPOINT']
+
+/** Silences what would leave by default; what the user has set to something usable stays as it is. */
+function withoutSidecar (value: (name: string) => string | undefined, changes: Record<string, string | null>): Environment {
+  const final = finalOf(value, changes)
+  // A usable value of the user's is not changed.
+  const set = (name: string) => name in changes ? undefined : value(name)
+  const type = set('OTEL_EXPORTER_TYPE')
+  const traces = set('OTEL_TRACES_EXPORTER') ?? (type === 'console' ? type : undefined)
+  const logs = set('OTEL_LOGS_EXPORTER')
+  const hasEndpoint = ['', 'TRACES_', 'LOGS_'].some((signal) => final(`OTEL_EXPORTER_OTLP_${signal}ENDPOINT`) !== undefined)
+  if (hasEndpoint || type === 'grpc' || type === 'http' || traces?.includes('otlp') === true || logs?.includes('otlp') === true) return {}
+  return {
+    ...traces === undefined ? { OTEL_TRACES_EXPORTER: 'none' } : {},
+    ...logs === undefined ? { OTEL_LOGS_EXPORTER: 'none' } : {},
+    ...set('SIDECAR_HEALTH_URL') === undefined ? { SIDECAR_HEALTH_URL: 'off' } : {}
+  }
+}
+
+function samplingInWords (final: (name: string) => string | undefined): string {
+  const percentage = final('SAMPLING_PERCENTAGE') ?? '100'
+  const sampler = final('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on'
+  if (sampler.endsWith('traceidratio')) {
+    return `${Number((Number(final('OTEL_TRACES_SAMPLER_ARG') ?? 1) * 100).toFixed(6))} %, taken by the service, and nothing besides`
+  }
+  if (!sampler.endsWith('always_on')) return `as OTEL_TRACES_SAMPLER=${sampler} says`
+  return Number(percentage) === 100 ? 'every trace' : `${percentage} %, besides errors, slow traces and changes`
+}
+
+function reasonAgainst (value: (name: string) => string | undefined, changes: Record<string, string | null>, without: Environment): string | undefined {
   const choice = value('SIDECAR') ?? 'auto'
   if (choice !== 'auto' && choice !== 'off') throw new StartFault(`SIDECAR=${choice} means nothing: auto runs a sidecar where one can be had, off runs none.`)
-  if (choice === 'off') return 'off (SIDECAR=off)'
-  const final = (name: string) => name in changes ? changes[name] ?? undefined : value(name)
-  if (final('OTEL_SDK_DISABLED') === 'true') return 'none, since telemetry is switched off'
+  const final = finalOf(value, changes)
+  if (choice === 'off' && without['OTEL_TRACES_EXPORTER'] === 'none') return 'off (SIDECAR=off); traces go nowhere'
+  const none = choice === 'off' ? 'off (SIDECAR=off)' : 'none'
+  if (choice !== 'off' && final('OTEL_SDK_DISABLED') === 'true') return 'none, since telemetry is switched off'
   const endpoint = final('OTEL_EXPORTER_OTLP_ENDPOINT')
   if (endpoint !== undefined) {
     const name = ENDPOINTS.find((name) => value(name) === endpoint)
-    return `none: telemetry goes to your own, ${URL.canParse(endpoint) ? new URL(endpoint).host : 'elsewhere'} (${name})`
+    return `${none}: telemetry goes to your own, ${URL.canParse(endpoint) ? new URL(endpoint).host : 'elsewhere'} (${name})`
   }
+  if (choice === 'off') return none
   const exporters = ['TRACES', 'METRICS', 'LOGS'].map((signal) => final(`OTEL_${signal}_EXPORTER`) ?? '')
   return exporters.some((list) => list.includes('otlp')) ? undefined : 'none, since nothing is to be sent to one (OTEL_…_EXPORTER)'
 }

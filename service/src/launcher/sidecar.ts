@@ -8,7 +8,7 @@ import { createRestarts } from './restarts.js'
 import type { Environment, LauncherSettings } from './settings.js'
 import { buildCollector } from './sidecar-build.js'
 import { containerName, dockerRun, image } from './sidecar-docker.js'
-import { openSidecarLog } from './sidecar-log.js'
+import { gist, openSidecarLog } from './sidecar-log.js'
 import { type Program, findProgram, run } from './sidecar-program.js'
 
 interface SidecarOptions {
@@ -17,6 +17,8 @@ interface SidecarOptions {
   settings: LauncherSettings
   /** Held until the sidecar comes to listen there. */
   held: HeldPorts
+  /** Which of them are not the usual ones, to be said once there is a sidecar. */
+  moves: string[]
   say: (text: string) => void
   complain: (text: string) => void
   /** Is told which process there is now, for the next start should this one be killed. */
@@ -49,6 +51,8 @@ interface Command {
 }
 
 const drainMs = 5_000
+// How long a build or a download may take before the service counts the sidecar as missing.
+const graceMs = 900_000
 
 /**
  * Runs a Collector beside the service: the one that is built, else builds it first, else one in
@@ -58,13 +62,14 @@ const drainMs = 5_000
  * @throws StartFault when its folders cannot be made
  */
 export function startSidecar (options: SidecarOptions): Sidecar {
-  const { root, settings, held, say, complain, remember } = options
+  const { root, settings, held, moves, say, complain, remember } = options
   const { patience = { restarts: createRestarts, slowMs: 60_000 } } = options
   const { sidecar: wish, dataDir } = settings
   const folder = join(dataDir, 'collector')
   const log = inFolders([folder, wish.storageDir, wish.fileDir], () => openSidecarLog(join(folder, 'log')))
   const environment = withoutEmpty({ ...wish.environment, ...numbersAsText(held.ports) }, wish.names)
   const at = wish.host === '0.0.0.0' ? '127.0.0.1' : wish.host.includes(':') ? `[${wish.host === '::' ? '::1' : wish.host}]` : wish.host
+  const configArgs = wish.configs.flatMap((path) => ['--config', path])
   const urlOf = (name: string) => `http://${at}:${held.ports[name]}`
   const goesTo = wish.destinations.map((name) => name === 'file' ? wish.fileDir : name).join(', ') || 'nobody'
   const abort = new AbortController()
@@ -72,6 +77,7 @@ export function startSidecar (options: SidecarOptions): Sidecar {
   let child: Child | undefined
   let command: Command | undefined
   let state = 'starting'
+  let joins = false
 
   const become = (started: Child | undefined) => {
     child = started
@@ -79,11 +85,11 @@ export function startSidecar (options: SidecarOptions): Sidecar {
   }
 
   function commandOf (program: Program): Command | undefined {
-    if (program.kind === 'built') return { program: program.path, args: wish.configs.flatMap((path) => ['--config', path]), env: environment }
+    if (program.kind === 'built') return { program: program.path, args: configArgs, env: environment }
     if (program.kind !== 'docker') return undefined
     const name = containerName(dataDir)
     const user = program.rootless || process.getuid === undefined || process.getgid === undefined ? undefined : { uid: process.getuid(), gid: process.getgid() }
-    say(`The sidecar runs in Docker (${image}, which is fetched first if it is not there)`)
+    say(`The sidecar runs in Docker (${image}${program.fetched ? '' : ', which is fetched first'})`)
     return {
       program: 'docker',
       args: dockerRun(wish, held.ports, { name, environment, user: program.rootless ? { uid: 0, gid: 0 } : user }),
@@ -99,23 +105,41 @@ export function startSidecar (options: SidecarOptions): Sidecar {
     become(building.process)
     const { path, fault } = await building.result
     become(undefined)
-    if (path !== undefined || signal.aborted) return path === undefined ? { kind: 'none', missing: 'stopped' } : { kind: 'built', path }
-    complain([`The sidecar could not be built (${fault.reason}):`, ...fault.lines].join('\n'))
-    return await findProgram(root, settings.environment, false)
+    if (path !== undefined) return await checked({ kind: 'built', path })
+    const other: Program = signal.aborted ? { kind: 'none', missing: 'stopped', remedy: '' } : await findProgram(root, settings.environment, false)
+    const words = [`(${fault.reason}):`, ...fault.lines].join('\n')
+    if (other.kind === 'none') return { ...other, remedy: `What the build said ${words}\nMend that and start again` }
+    complain(`The sidecar could not be built ${words}`)
+    return other
   }
 
-  function doWithout (missing: string, prints: boolean): void {
-    state = `none: ${missing}${prints ? '; spans are printed here (OTEL_TRACES_EXPORTER=none silences them)' : ''}`
-    complain(`There is no sidecar: ${missing}. Install Go (https://go.dev/dl) or start Docker, then start again; SIDECAR=off if none is wanted. ` +
-      (prints ? 'Until then spans are printed here (OTEL_TRACES_EXPORTER=none silences them).' : 'The service runs without: its traces reach nobody.'))
+  /** A faulty setting is known before the start, and trying again would not mend it. */
+  async function checked (program: Program): Promise<Program> {
+    if (program.kind !== 'built') return program
+    const { code, complaint } = await run(program.path, ['validate', ...configArgs], environment, 5_000)
+    // One that was killed, or knows no such command, has its chance.
+    if (code === 0 || !/^Error: /m.test(complaint)) return program
+    const remedy = ['It refuses its settings:', ...gist(complaint.split('\n')), 'Mend them (collector/README.md lists what it reads), then start again'].join('\n')
+    return { kind: 'none', missing: 'its settings are faulty', remedy }
   }
 
-  async function live (found: Program, prints: boolean): Promise<void> {
+  /** @param isTold whether the service has been told beforehand, so that it sends nothing */
+  function doWithout (missing: string, remedy: string, isTold: boolean): void {
+    const silent = isTold && wish.without['OTEL_TRACES_EXPORTER'] === 'none'
+    state = `none: ${missing}${silent ? '; traces go nowhere' : ''}`
+    complain(`There is no sidecar: ${missing}. ${remedy}; SIDECAR=off if none is wanted. ` +
+      (silent ? 'Until then traces go nowhere; OTEL_EXPORTER_TYPE=console scripts/start prints them.' : 'The service runs without.'))
+  }
+
+  async function live (found: Program): Promise<void> {
+    if (found.kind !== 'none') for (const line of moves) say(line)
+    joins = mayTakeLong(found)
     const program = found.kind === 'buildable' && !signal.aborted ? await build() : found
     if (signal.aborted) return
     if (program.kind === 'none') {
-      doWithout(program.missing, prints)
-      await held.end()
+      doWithout(program.missing, program.remedy, found.kind === 'none')
+      // Those that the service sends to stay taken: nobody else is to get its traces.
+      if (found.kind === 'none') await held.end()
       return
     }
     command = commandOf(program)
@@ -138,7 +162,10 @@ export function startSidecar (options: SidecarOptions): Sidecar {
       const healthy = await becomesHealthy(started)
       if (healthy) {
         state = `running; what it says: ${log.path}`
-        say(before ? 'The sidecar is back' : `The sidecar runs on ${at}:${held.ports['COLLECTOR_OTLP_GRPC_PORT']}; telemetry goes to ${goesTo}`)
+        say(before
+          ? 'The sidecar is back'
+          : `The sidecar runs on ${at}:${held.ports['COLLECTOR_OTLP_GRPC_PORT']}; ` +
+            (joins ? 'traces are kept from now on, the first appear within a minute' : `telemetry goes to ${goesTo}`))
         before = true
         told = false
       }
@@ -156,8 +183,9 @@ export function startSidecar (options: SidecarOptions): Sidecar {
         slow = true
         complain(`The sidecar cannot be kept alive (${reason}, six times): it is tried again every ${patience.slowMs / 1_000} s, and the service goes on without. What it said: ${log.path}`)
       } else if (!told) {
-        complain([`The sidecar has ended unexpectedly (${reason}): starting it again in ${delayMs / 1_000} s. The service goes on. Its last words:`,
-          ...log.lastWords()].join('\n'))
+        const words = log.lastWords()
+        complain([`The sidecar has ended unexpectedly (${reason}): starting it again in ${delayMs / 1_000} s. The service goes on. ` +
+          (words.length === 0 ? `What it said: ${log.path}` : 'Its last words:'), ...words].join('\n'))
       }
       told = true
       await command?.clearAway?.()
@@ -182,21 +210,21 @@ export function startSidecar (options: SidecarOptions): Sidecar {
     return false
   }
 
-  const choice = findProgram(root, settings.environment).then((found) => ({ found, prints: found.kind === 'none' && wish.mayPrint }))
-  const over = choice.then(async ({ found, prints }) => { await live(found, prints) })
+  const choice = findProgram(root, settings.environment).then(checked)
+  const over = choice.then(live)
     .catch((error: unknown) => { complain(`The sidecar is not supervised any more, please report it: ${error instanceof Error ? error.stack : String(error)}`) })
 
   return {
-    environment: choice.then(({ found, prints }) => found.kind === 'none'
-      // Logs are on the terminal anyhow; sent to nobody they would count as a failing export.
-      ? prints ? { OTEL_EXPORTER_TYPE: 'console', OTEL_LOGS_EXPORTER: 'none' } : {}
+    environment: choice.then((found) => found.kind === 'none'
+      ? wish.without
       : {
+          ...mayTakeLong(found) && !settings.environment['SIDECAR_GRACE_MS'] ? { SIDECAR_GRACE_MS: String(graceMs) } : {},
           OTEL_EXPORTER_OTLP_ENDPOINT: urlOf(wish.overHttp ? 'COLLECTOR_OTLP_HTTP_PORT' : 'COLLECTOR_OTLP_GRPC_PORT'),
           SIDECAR_HEALTH_URL: settings.environment['SIDECAR_HEALTH_URL'] || urlOf('COLLECTOR_HEALTH_PORT')
         }),
     describe: () => state.startsWith('none')
       ? [['Sidecar', state]]
-      : [['Sidecar', state], ['Telemetry', goesTo], ['Span metrics', `${urlOf('COLLECTOR_SPAN_METRICS_PORT')}/metrics`]],
+      : [['Sidecar', state], ['Telemetry', goesTo], ['Sampling', wish.sampling], ['Span metrics', `${urlOf('COLLECTOR_SPAN_METRICS_PORT')}/metrics`]],
     async stop () {
       abort.abort()
       const inTime = await child?.stop(drainMs) ?? true
@@ -212,6 +240,10 @@ export function startSidecar (options: SidecarOptions): Sidecar {
       await command?.clearAway?.()
     }
   }
+}
+
+function mayTakeLong (program: Program): boolean {
+  return program.kind === 'buildable' || (program.kind === 'docker' && !program.fetched)
 }
 
 /** For this user only: telemetry may tell more than the service's answers do. */

@@ -1,11 +1,14 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { meantBy } from '../../src/launcher/misspelt.js'
 import { checkPorts, holdPorts } from '../../src/launcher/ports.js'
 import { createRestarts } from '../../src/launcher/restarts.js'
 import { readSettings } from '../../src/launcher/settings.js'
+import { gist } from '../../src/launcher/sidecar-log.js'
 import { welcome, withoutPassword } from '../../src/launcher/welcome.js'
+import { packageRoot } from '../../src/package.js'
 import { freePort, makeCollector, sidecarPorts, temporaryFolder } from './support.js'
 
 t.test('restarts wait longer each time, and end when five within a minute were in vain', async (t) => {
@@ -27,8 +30,20 @@ t.test('a data folder is relative to where it was asked for', async (t) => {
 
 t.test('names in .env that nothing reads are found', async (t) => {
   const root = temporaryFolder(t)
-  writeFileSync(join(root, '.env'), 'DATABSE_URL=postgres://db/x\nPORT=9000\nOTEL_SERVICE_NAME=x\nPROT=1\nNODE_ENV=test\n')
-  t.strictSame(readSettings(root, { WHATEVER: '1' }, root).unknownNames, ['DATABSE_URL', 'PROT'])
+  writeFileSync(join(root, '.env'), `DATABSE_URL=postgres://db/x\nPORT=9000\nOTEL_SERVICE_NAME=x\nPROT=1\nNODE_ENV=test\nCOLOUR=red
+OTEL_EXPORTER_OLTP_ENDPOINT=http://a:4317\nOTEL_RESSOURCE_ATTRIBUTES=a=b\nOTEL_MYTHING_OF_OTHERS=1\nOTEL_BSP_MAX_QUEUE_SIZE=1\n`)
+  t.strictSame(readSettings(root, { WHATEVER: '1' }, root).unknownNames.sort((a, b) => a.name < b.name ? -1 : 1), [
+    { name: 'COLOUR', meant: undefined }, { name: 'DATABSE_URL', meant: 'DATABASE_URL' },
+    { name: 'OTEL_EXPORTER_OLTP_ENDPOINT', meant: 'OTEL_EXPORTER_OTLP_ENDPOINT' }, { name: 'OTEL_RESSOURCE_ATTRIBUTES', meant: 'OTEL_RESOURCE_ATTRIBUTES' },
+    { name: 'PROT', meant: 'PORT' }
+  ])
+})
+
+t.test('every setting of OpenTelemetry that .env.example names is spelt as it is known', async (t) => {
+  const example = readFileSync(join(packageRoot, '..', '.env.example'), 'utf8')
+  for (const name of [...new Set(example.match(/OTEL_\w+/g)), 'OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_TRACES_SAMPLE_RATE', 'OTEL_NODE_ENABLED_INSTRUMENTATIONS']) {
+    t.equal(meantBy(name, []), undefined, name)
+  }
 })
 
 t.test('what the sidecar reads may stand in .env, whatever its configuration asks for', async (t) => {
@@ -36,7 +51,7 @@ t.test('what the sidecar reads may stand in .env, whatever its configuration ask
   makeCollector(root, { built: false })
   writeFileSync(join(root, '.env'), 'SIDECAR=auto\nCOLLECTOR_DESTINATIONS=tempo\nTEMPO_ENDPOINT=localhost:4317\nSLOW_TRACE_MS=300\nCOLLECTOR_FILE_DIR=out\nCOLECTOR_HOST=x\nLOKI_ENDPOINT=x\n')
   const settings = readSettings(root, { COLLECTOR_STORAGE_DIR: 'queue' }, '/somewhere')
-  t.strictSame(settings.unknownNames, ['COLECTOR_HOST', 'LOKI_ENDPOINT'])
+  t.strictSame(settings.unknownNames.map(({ name, meant }) => [name, meant]), [['COLECTOR_HOST', 'COLLECTOR_HOST'], ['LOKI_ENDPOINT', undefined]])
   t.match(settings.sidecar, {
     unwanted: undefined, destinations: ['tempo'], fileDir: join(root, 'out'), storageDir: '/somewhere/queue', configs: [/config\.yaml$/, /tempo\.yaml$/]
   })
@@ -63,6 +78,51 @@ t.test('a sidecar is wanted where OTLP goes out and nobody has said where to', a
   for (const environment of unwanted) t.type(of(environment).unwanted, 'string', JSON.stringify(environment))
   t.notMatch(of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://me:secret@a:4317' }).unwanted, 'secret')
   t.match(of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'a:4317' }), { unwanted: undefined, complaints: [/^OTEL_EXPORTER_OTLP_ENDPOINT must be/] }, 'a faulty one is said and left out of account')
+})
+
+t.test('without a sidecar nothing is sent but what was asked for', async (t) => {
+  const root = temporaryFolder(t)
+  makeCollector(root, { built: false })
+  const of = (environment: Record<string, string>) => readSettings(root, { SIDECAR: 'off', ...environment }, root).sidecar
+  const silent = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', SIDECAR_HEALTH_URL: 'off' }
+  for (const environment of [{}, { OTEL_EXPORTER_OTLP_ENDPOINT: 'a:4317' }, { OTEL_EXPORTER_OTLP_TIMEOUT: '1000' }, { OTEL_EXPORTER_TYPE: 'consol' }, { OTEL_ENVIRONMENT: 'production' }]) {
+    t.strictSame(of(environment as Record<string, string>).without, silent, JSON.stringify(environment))
+  }
+  t.strictSame(of({ OTEL_EXPORTER_TYPE: 'console' }).without, { OTEL_LOGS_EXPORTER: 'none', SIDECAR_HEALTH_URL: 'off' })
+  t.strictSame(of({ OTEL_TRACES_EXPORTER: 'console', SIDECAR_HEALTH_URL: 'http://127.0.0.1:1' }).without, { OTEL_LOGS_EXPORTER: 'none' })
+  for (const environment of [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4317' }, { OTEL_OTLP_ENDPOINT: 'http://a:4317' }, { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://a:4317' }, { OTEL_TRACES_EXPORTER: 'otlp' }, { OTEL_EXPORTER_TYPE: 'http' }]) {
+    t.strictSame(of(environment as Record<string, string>).without, {}, JSON.stringify(environment))
+  }
+  t.equal(of({}).unwanted, 'off (SIDECAR=off); traces go nowhere')
+  t.equal(of({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4317' }).unwanted, 'off (SIDECAR=off): telemetry goes to your own, a:4317 (OTEL_EXPORTER_OTLP_ENDPOINT)')
+  t.strictSame(of({ SIDECAR: 'auto', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4317' }).without, {})
+})
+
+t.test('what is kept is said in words', async (t) => {
+  const root = temporaryFolder(t)
+  const of = (environment: Record<string, string>) => readSettings(root, environment, root).sidecar.sampling
+  t.equal(of({}), 'every trace')
+  t.equal(of({ OTEL_ENVIRONMENT: 'production' }), '10 %, besides errors, slow traces and changes')
+  t.equal(of({ SAMPLING_PERCENTAGE: '30' }), '30 %, besides errors, slow traces and changes')
+  t.equal(of({ SAMPLING: 'head', OTEL_TRACES_SAMPLER_ARG: '0.25' }), '25 %, taken by the service, and nothing besides')
+  t.equal(of({ OTEL_TRACES_SAMPLER: 'always_off' }), 'as OTEL_TRACES_SAMPLER=always_off says')
+})
+
+t.test('a duration of the sidecar without a unit is said and left out of account', async (t) => {
+  const root = temporaryFolder(t)
+  makeCollector(root, { built: false })
+  writeFileSync(join(root, 'collector', 'config.yaml'), ['SAMPLING_DECISION_WAIT:-10s', 'SAMPLING_TRACES:-5'].map((name) => `\${env:${name}}`).join('\n'))
+  const of = (environment: Record<string, string>) => readSettings(root, environment, root).sidecar
+  const { complaints, environment } = of({ SAMPLING_DECISION_WAIT: '10', SAMPLING_TRACES: '7' })
+  t.strictSame(complaints, ['SAMPLING_DECISION_WAIT=10 has no unit (10s, 10ms); it is left out of account'])
+  t.match(environment, { SAMPLING_DECISION_WAIT: undefined, SAMPLING_TRACES: '7' })
+  t.strictSame(of({ SAMPLING_DECISION_WAIT: '3s' }).complaints, [])
+})
+
+t.test('of what a Collector has said its reason is shown whole, else what is not ordinary', async (t) => {
+  t.strictSame(gist(['2026\tinfo\ta\tb', '2026\twarn\ta\tc', '{"level":"info","msg":"d"}', '{"level":"error","msg":"e"}']), ['  2026\twarn\ta\tc', '  {"level":"error","msg":"e"}'])
+  t.strictSame(gist(['2026\tinfo\ta\tb']), [])
+  t.equal(gist(['before', 'Error: why', ...Array.from({ length: 10 }, (_, index) => `reason ${index}`)]).length, 11)
 })
 
 t.test('the sidecar takes its share from what was set for the SDK, and no faulty figure', async (t) => {

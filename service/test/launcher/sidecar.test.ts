@@ -97,6 +97,8 @@ t.test('a Collector that is built runs beside the service, and is stopped after 
     SIDECAR_HEALTH_URL: `http://127.0.0.1:${ports['COLLECTOR_HEALTH_PORT']}`,
     OTEL_TRACES_SAMPLER_ARG: '0.25'
   })
+  t.notOk('SIDECAR_GRACE_MS' in environment, 'it is there at once')
+  t.match(launcher.output(), /Sampling +25 %, besides errors, slow traces and changes/)
   t.notOk('COLLECTOR_STORAGE_DIR' in environment, 'the sidecar\'s own are not for the service')
   const meets = meetsOf(launcher)
   t.strictSame(meets.arguments, ['--config', join(dataDir, 'root/collector/config.yaml'), '--config', join(dataDir, 'root/collector/destinations/file.yaml')])
@@ -152,7 +154,8 @@ t.test('a Collector that is not built yet is built while the service runs, and j
   t.match(launcher.output(), /it is built in the background[^]*Collector: fetching modules[^]*The sidecar runs on/)
   t.notMatch(launcher.output(), 'not shown')
   await launcher.until(ready)
-  t.equal((await environmentOf(launcher))['OTEL_EXPORTER_OTLP_ENDPOINT'], `http://127.0.0.1:${ports['COLLECTOR_OTLP_GRPC_PORT']}`)
+  t.match(launcher.output(), /The sidecar runs on .*; traces are kept from now on, the first appear within a minute/)
+  t.match(await environmentOf(launcher), { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${ports['COLLECTOR_OTLP_GRPC_PORT']}`, SIDECAR_GRACE_MS: '900000' })
 })
 
 t.test('the service does not wait for a build, which keeps the ports, floods nothing, and ends with Ctrl-C', async (t) => {
@@ -255,7 +258,7 @@ t.test('a sidecar that cannot be kept alive is tried again slowly, and comes bac
     let left = 5
     return { next: () => left-- > 0 ? 10 : undefined }
   }
-  const sidecar = startSidecar({ root, settings, held, say: keep, complain: keep, remember: () => {}, patience: { restarts: inVain, slowMs: 500 } })
+  const sidecar = startSidecar({ root, settings, held, moves: [], say: keep, complain: keep, remember: () => {}, patience: { restarts: inVain, slowMs: 500 } })
   t.teardown(async () => { await sidecar.kill() })
   const until = async (wanted: RegExp) => {
     const limit = Date.now() + 20_000
@@ -296,20 +299,38 @@ t.test('a sidecar that does not end is killed after a while, at once when asked 
   t.ok(await ended(processes, 2_000), 'nothing runs any more')
 })
 
-t.test('without Go and Docker one line says what is missing, and spans go to the terminal unless told otherwise', async (t) => {
-  const launcher = await start(t, temporaryFolder(t), { built: false })
+t.test('a sidecar whose settings are faulty is not started, says which, and the service sends nothing', async (t) => {
+  const launcher = await start(t, temporaryFolder(t), { environment: { COLLECTOR_STAND_IN: 'faulty' } })
+  await launcher.until(ready)
+  t.match(launcher.output(), /There is no sidecar: its settings are faulty\. It refuses its settings:\n {2}Error: failed to get config.*\n {2}'limit_mib' expected x+ the end\nMend them /)
+  t.match(await environmentOf(launcher), { OTEL_TRACES_EXPORTER: 'none', SIDECAR_HEALTH_URL: 'off' })
+  t.notMatch(launcher.output(), 'ended unexpectedly')
+})
+
+t.test('a Go that is too old is said before anything is built', async (t) => {
+  const launcher = await start(t, temporaryFolder(t), { built: false, go: true, environment: { BUILD: 'old' } })
+  await launcher.until(ready)
+  t.match(launcher.output(), 'There is no sidecar: old, and Docker is not there either. Install Go or start Docker, then start again')
+  t.notMatch(launcher.output(), 'built in the background')
+})
+
+t.test('without Go and Docker one line says what is missing, and traces go nowhere unless told otherwise', async (t) => {
+  const busy = createServer()
+  await new Promise<void>((resolve) => busy.listen({ port: 4317, host: '127.0.0.1' }, resolve).once('error', () => { resolve() }))
+  t.teardown(() => { busy.close() })
+  const usual = Object.fromEntries(Object.keys(await sidecarPorts()).map((name) => [name, '']))
+  const launcher = await start(t, temporaryFolder(t), { built: false, environment: usual })
   await launcher.until(ready)
   const [line, ...others] = launcher.output().split('\n').filter((line) => line.startsWith('There is no sidecar'))
-  t.match(line, /Go is not on the PATH to build it, and Docker is not there either\. Install Go .*OTEL_TRACES_EXPORTER=none silences/)
+  t.match(line, /Go is missing, and Docker is not there either\. Install Go .*traces go nowhere; OTEL_EXPORTER_TYPE=console scripts\/start prints them/)
+  t.notMatch(launcher.output(), 'it moves')
   t.strictSame(others, [])
-  t.match(await environmentOf(launcher), { OTEL_EXPORTER_TYPE: 'console' })
+  t.match(await environmentOf(launcher), { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', SIDECAR_HEALTH_URL: 'off' })
 
-  for (const environment of [{ OTEL_TRACES_EXPORTER: 'otlp' }, { OTEL_ENVIRONMENT: 'production' }]) {
-    const other = await start(t, temporaryFolder(t), { built: false, environment })
-    await other.until(ready)
-    t.notOk('OTEL_EXPORTER_TYPE' in await environmentOf(other), JSON.stringify(environment))
-    t.match(other.output(), 'The service runs without: its traces reach nobody')
-  }
+  const other = await start(t, temporaryFolder(t), { built: false, environment: { OTEL_EXPORTER_TYPE: 'console' } })
+  await other.until(ready)
+  t.notOk('OTEL_TRACES_EXPORTER' in await environmentOf(other))
+  t.match(other.output(), 'The service runs without.')
 })
 
 t.test('a build that fails says why, and Docker is asked next', async (t) => {
@@ -318,7 +339,8 @@ t.test('a build that fails says why, and Docker is asked next', async (t) => {
   writeFileSync(join(dataDir, 'root', 'bin', 'docker'), '#!/bin/sh\necho "$1" >>"$EVENTS.docker"\nexit 1\n', { mode: 0o755 })
   const launcher = await start(t, dataDir, { built: false, go: true, environment: { BUILD: 'fails', EVENTS: join(dataDir, 'events') } })
   await launcher.until(ready)
-  await launcher.until(/could not be built \(exit code 1\):\n {2}go: no network\nThere is no sidecar: it could not be built, and Docker's daemon does not answer/)
+  await launcher.until(/There is no sidecar: it could not be built, and Docker's daemon does not answer\. What the build said \(exit code 1\):\n {2}go: no network\n/)
+  t.equal(launcher.output().match(/go: no network/g)?.length, 1, 'once')
   t.equal(readFileSync(join(dataDir, 'events.docker'), 'utf8'), 'info\n')
   t.notOk('OTEL_EXPORTER_TYPE' in await environmentOf(launcher), 'it could have come')
 })
@@ -341,7 +363,7 @@ esac
   await launcher.until(up)
   signal(launcher.pid, 'SIGINT')
   t.equal(await launcher.exit, 0)
-  const [info, remove, run = ''] = readFileSync(join(dataDir, 'events.docker'), 'utf8').split('\n')
+  const [info, , remove, run = ''] = readFileSync(join(dataDir, 'events.docker'), 'utf8').split('\n')
   t.equal(info, 'info')
   t.match(remove, /^rm --force config-service-collector-[0-9a-f]{12}$/)
   for (const part of [
@@ -354,7 +376,7 @@ esac
 
 t.test('no sidecar is started where none is wanted, and the welcome says so', async (t) => {
   const cases: Array<[Record<string, string>, RegExp]> = [
-    [{ SIDECAR: 'off' }, /Sidecar +off \(SIDECAR=off\)/],
+    [{ SIDECAR: 'off' }, /Sidecar +off \(SIDECAR=off\); traces go nowhere/],
     [{ OTEL_ENABLED: 'false' }, /Sidecar +none, since telemetry is switched off/],
     [{ OTEL_OTLP_ENDPOINT: 'http://tempo.internal:4317' }, /Sidecar +none: telemetry goes to your own, tempo\.internal:4317 \(OTEL_OTLP_ENDPOINT\)/]
   ]
@@ -362,7 +384,8 @@ t.test('no sidecar is started where none is wanted, and the welcome says so', as
     const launcher = await start(t, temporaryFolder(t), { environment })
     await launcher.until(ready)
     t.match(launcher.output(), line)
-    t.notOk('SIDECAR_HEALTH_URL' in await environmentOf(launcher))
+    const { OTEL_TRACES_EXPORTER: traces, SIDECAR_HEALTH_URL: health } = await environmentOf(launcher)
+    t.strictSame([traces, health], environment['SIDECAR'] === 'off' ? ['none', 'off'] : [undefined, undefined])
     t.notOk(existsSync(join(launcher.dataDir, 'meets')))
   }
 })
@@ -409,7 +432,7 @@ t.test('the real Collector says what it does not like about its configuration', 
   writeFileSync(join(root, 'collector', 'destinations', 'file.yaml'), '{}\n')
   writeFileSync(join(root, 'scripts', 'lib', 'collector.sh'), `echo '${collector}'\n`)
   const launcher = await startLauncher(t, dataDir, { ROOT: root, SIDECAR: 'auto', DATABASE_URL, ...await sidecarPorts() })
-  await launcher.until(/The sidecar has ended unexpectedly \(exit code 1\).*\n +Error: .*\n.*unknown type: "oltp"/)
+  await launcher.until(/its settings are faulty.*\n +Error: .*\n.*unknown type: "oltp"/)
   signal(launcher.pid, 'SIGINT')
   t.equal(await launcher.exit, 0)
 })

@@ -6,9 +6,14 @@ import { createServer } from 'node:http'
 const { COLLECTOR_STAND_IN: behaviour, EVENTS: events, MEETS: meets, COLLECTOR_HOST: host = '127.0.0.1' } = process.env
 const tell = (event: string) => { if (events !== undefined) appendFileSync(events, `${event}\n`) }
 
+if (process.argv[2] === 'validate') {
+  if (behaviour === 'faulty') process.stderr.write(`2026-01-01T00:00:00.000Z\tinfo\tcaller.go:1\tbefore\nError: failed to get config: decoding failed due to the following error(s):\n\n'limit_mib' expected ${'x'.repeat(900)} the end\n`)
+  process.exit(behaviour === 'faulty' ? 1 : 0)
+}
 const isRefusing = () => behaviour === 'refuse' && !existsSync(process.env['MENDED'] ?? '')
 
 if (isRefusing()) {
+  process.stderr.write('2026-01-01T00:00:00.000Z\tinfo\tcaller.go:1\tordinary\n')
   process.stderr.write('Error: failed to get config: receivers: unknown type "oltp"\n')
   process.exit(1)
 }

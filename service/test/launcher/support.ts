@@ -114,6 +114,7 @@ export function makeCollector (root: string, { built }: { built: boolean }): voi
   writeFileSync(join(root, 'scripts', 'lib', 'collector.sh'), `
 case $1 in
   path) echo '${program}'; [ -x '${program}' ] ;;
+  check) command -v go >/dev/null && [ "\${BUILD-}" != old ] || { printf '%s\\n' "\${BUILD:-Go is missing}" 'Install Go'; exit 1; } ;;
   build)
     echo 'not shown'
     case \${BUILD-} in
