@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileFault } from '../database/embedded-fault.js'
+import { settings as serviceSettings } from '../env.js'
 import type { HeldPorts } from './ports.js'
 import { type Child, startGuarded } from './process.js'
 import { createRestarts } from './restarts.js'
@@ -67,7 +68,7 @@ export function startSidecar (options: SidecarOptions): Sidecar {
   const { sidecar: wish, dataDir } = settings
   const folder = join(dataDir, 'collector')
   const log = inFolders([folder, wish.storageDir, wish.fileDir], () => openSidecarLog(join(folder, 'log')))
-  const environment = withoutEmpty({ ...wish.environment, ...numbersAsText(held.ports) }, wish.names)
+  const environment = forCollector({ ...wish.environment, ...numbersAsText(held.ports) }, wish.names)
   const at = wish.host === '0.0.0.0' ? '127.0.0.1' : wish.host.includes(':') ? `[${wish.host === '::' ? '::1' : wish.host}]` : wish.host
   const configArgs = wish.configs.flatMap((path) => ['--config', path])
   const urlOf = (name: string) => `http://${at}:${held.ports[name]}`
@@ -257,9 +258,9 @@ function inFolders<T> (folders: string[], open: () => T): T {
   }
 }
 
-/** The Collector takes an empty variable for a value; here it counts as not set. */
-function withoutEmpty (environment: Environment, names: string[]): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name, value]) => value !== '' || !names.includes(name)))
+/** What only the service reads, passwords too, is not for the Collector; and that takes an empty variable for a value, while here it counts as not set. */
+function forCollector (environment: Environment, names: string[]): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name, value]) => names.includes(name) ? value !== '' : !(name in serviceSettings.properties)))
 }
 
 function numbersAsText (ports: Record<string, number>): Environment {
