@@ -1,7 +1,9 @@
 import { withCleanup, type Cleanup } from './cleanup.js'
 import * as faults from './faults/faults.js'
 import { OptionFault, readOptions, type Options, type Values } from './options.js'
+import * as sidecar from './sidecar/sidecar.js'
 import { table } from './table.js'
+import * as telemetry from './telemetry/telemetry.js'
 import * as writes from './writes/writes.js'
 
 interface Benchmark<O extends Options> {
@@ -11,7 +13,7 @@ interface Benchmark<O extends Options> {
   run (settings: Values<O>, cleanup: Cleanup): Promise<number>
 }
 
-const benchmarks: Record<string, Benchmark<never>> = { writes, faults } as never
+const benchmarks: Record<string, Benchmark<never>> = { writes, faults, telemetry, sidecar } as never
 
 main(process.argv.slice(2)).then((code) => { process.exit(code) }, (error: unknown) => {
   process.stderr.write(`${error instanceof OptionFault ? error.message : error instanceof Error ? error.stack : String(error)}\n`)

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -55,14 +56,30 @@ function removeDatabase (dataDir: string): void {
 /** A port of 127.0.0.1 that nobody listens on, none of `except`. */
 export async function freePort (except: readonly number[] = []): Promise<number> {
   for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const probe = createServer()
-      probe.once('error', reject)
-      probe.listen(0, '127.0.0.1', () => {
-        const address = probe.address()
-        probe.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : 0) })
-      })
-    })
+    const port = await listenBriefly(0)
     if (!except.includes(port)) return port
   }
+}
+
+const LASTING = { from: 20_000, to: 32_000 }
+
+/** The same for what is stopped and started again: below the range that the system gives out ports of by itself. */
+export async function lastingPorts (count: number): Promise<number[]> {
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = randomInt(LASTING.from, LASTING.to)
+    if (!ports.includes(port) && await listenBriefly(port).catch(() => 0) === port) ports.push(port)
+  }
+  return ports
+}
+
+function listenBriefly (port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : 0) })
+    })
+  })
 }

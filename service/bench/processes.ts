@@ -37,6 +37,25 @@ export function commandOf (pid: number): string {
   }
 }
 
+/** Memory of a process that is in main memory, in bytes; NaN when there is no such process. */
+export function residentBytes (pid: number): number {
+  try {
+    const kib = hasProc ? /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] : ps('-o', 'rss=', '-p', String(pid)).trim()
+    return Number(kib ?? NaN) * 1024
+  } catch {
+    return NaN
+  }
+}
+
+/** What a process has read so far, from files and sockets together, in bytes; NaN where the system does not tell. */
+export function bytesRead (pid: number): number {
+  try {
+    return Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? NaN)
+  } catch {
+    return NaN
+  }
+}
+
 /** proc(5), stat: fields 4 (parent), 14 and 15 (own time), 16 and 17 (that of children waited for). */
 function readProc (pid: number): ProcessFacts | undefined {
   try {

@@ -1,8 +1,8 @@
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cleanup } from '../cleanup.js'
-import { openConnection, requestText } from '../connection.js'
 import { number, words, type Values } from '../options.js'
+import { create } from '../parts/service.js'
 import { repository, temporaryFolder } from '../places.js'
 import { figure } from '../table.js'
 import { checkStored, readStored } from './check-database.js'
@@ -39,7 +39,7 @@ export async function run (settings: Settings, cleanup: Cleanup): Promise<number
 
   let launched = await launch()
   await launched.serving()
-  await createApplication(launched.port)
+  await create(launched.port, 'applications', { name: APPLICATION })
   let acknowledged = 0
   let unknown = 0
   for (let round = 1; round <= settings.rounds; round++) {
@@ -102,13 +102,6 @@ async function check ({ launched, history, writers }: Parts, round: number): Pro
     lost: checked.reduce((sum, { lost }) => sum + lost, 0),
     revisions: stored.revisions.length
   }
-}
-
-async function createApplication (port: number): Promise<void> {
-  const connection = await openConnection(port)
-  const { status, body } = await connection.send(requestText('POST', '/api/v1/applications', JSON.stringify({ name: APPLICATION })))
-  connection.close()
-  if (status !== 201) throw new Error(`the application could not be made: ${status} ${body.toString()}`)
 }
 
 function print (text: string): void {

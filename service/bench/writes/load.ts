@@ -1,4 +1,5 @@
 import { openConnection, requestText, type Connection } from '../connection.js'
+import { valuesOf } from '../parts/load-order.js'
 import { nameOf, type LoadOrder, type LoadReport } from './load-order.js'
 
 // The load generator: a process of its own, so that its work and that of the service do not wait for one another.
@@ -73,16 +74,6 @@ function requestTemplate ({ application, valueBytes }: LoadOrder): (name: string
   const at = whole.indexOf(placeholder)
   const [before, after] = [whole.slice(0, at), whole.slice(at + placeholder.length)]
   return (name) => before + name + after
-}
-
-/** Values of about that many bytes, of the kind that configurations have: short members, some of them nested. */
-function valuesOf (bytes: number): Record<string, unknown> {
-  const values: Record<string, unknown> = {}
-  for (let n = 0; JSON.stringify(values).length < bytes - 30; n++) {
-    values[`key_${n}`] = n % 4 === 3 ? { port: 5432 + n, on: true } : n % 4 === 2 ? n * 1.5 : `value ${n}`
-  }
-  values.rest = 'x'.repeat(Math.max(0, bytes - JSON.stringify(values).length - 10))
-  return values
 }
 
 function cpuSeconds (): number {

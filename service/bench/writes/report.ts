@@ -1,6 +1,5 @@
 import { median } from '../figures.js'
 import { figure, table } from '../table.js'
-import type { Machine } from './machine.js'
 import type { Slice } from './slice.js'
 import { ABOUT, type Way } from './ways.js'
 
@@ -67,12 +66,5 @@ export function summaryText (summaries: readonly Summary[]): string {
     ...ways.map((way) => `${way.padEnd(8)} ${ABOUT[way]}`),
     'Medians over the rounds. CPU is in cores (1.00 is one core all the time), and in microseconds for each write,',
     'which depend less on what else the machine does.'
-  ].join('\n')
-}
-
-export function machineText ({ cores, processor, system, node, postgresql, fdatasyncMs, load }: Machine): string {
-  return [
-    `${cores} cores (${processor}), ${system}, load average at the start ${figure(load)}`,
-    `Node ${node}, PostgreSQL ${postgresql} with fsync on, fdatasync of 8 KiB ${figure(fdatasyncMs)} ms (median)`
   ].join('\n')
 }

@@ -1,8 +1,8 @@
 import { percentile } from '../figures.js'
-import { cpuSeconds, familyCpuSeconds } from './cpu.js'
+import { cpuSeconds, familyCpuSeconds } from '../cpu.js'
 import type { LoadProcess } from './load-process.js'
 import { nameOf } from './load-order.js'
-import type { ServiceProcess } from './service-process.js'
+import type { WritingService } from './service-process.js'
 import type { Acknowledged } from './verify.js'
 import type { Way } from './ways.js'
 
@@ -30,7 +30,7 @@ export interface SliceOrder {
   valueBytes: number
 }
 
-export async function measureSlice (order: SliceOrder, parts: { service: ServiceProcess, load: LoadProcess, databasePid: number }): Promise<{ figures: Slice, acknowledged: Acknowledged[] }> {
+export async function measureSlice (order: SliceOrder, parts: { service: WritingService, load: LoadProcess, databasePid: number }): Promise<{ figures: Slice, acknowledged: Acknowledged[] }> {
   const { service, load, databasePid } = parts
   const { round, slice, connections, warmUpMs, measureMs, application, valueBytes } = order
   const look = async () => ({

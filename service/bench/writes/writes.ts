@@ -1,16 +1,17 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../src/database/embedded.js'
 import type { Cleanup } from '../cleanup.js'
-import { openConnection, requestText } from '../connection.js'
+import { clockMs } from '../clock.js'
+import { describeMachine, loadNow, machineText } from '../machine.js'
 import { file, flag, number, numbers, pairs, words, type Values } from '../options.js'
-import { cacheFolder, repository, serviceFolder, temporaryFolder } from '../places.js'
+import { create } from '../parts/service.js'
+import { repository, serviceFolder, temporaryFolder } from '../places.js'
+import { profileFolder, profileText, readProfile } from '../profile.js'
 import { figure } from '../table.js'
 import { startLoadProcess, type LoadProcess } from './load-process.js'
-import { describeMachine, loadNow } from './machine.js'
-import { profileText, readProfile } from './profile.js'
-import { machineText, summarize, summaryText } from './report.js'
-import { startServiceProcess, type ServiceProcess } from './service-process.js'
+import { summarize, summaryText } from './report.js'
+import { startWritingService, type WritingService } from './service-process.js'
 import { measureSlice, type Slice } from './slice.js'
 import { verify, type Acknowledged } from './verify.js'
 import { WAYS } from './ways.js'
@@ -66,9 +67,9 @@ export async function run (settings: Settings, cleanup: Cleanup): Promise<number
 }
 
 async function compare (settings: Settings, parts: Parts, folder: string, cleanup: Cleanup): Promise<Slice[]> {
-  const services: ServiceProcess[] = []
+  const services: WritingService[] = []
   for (const way of settings.ways) {
-    services.push(await startServiceProcess({ way, databaseUrl: parts.database.url, folder, environment: settings.environment, cleanup }))
+    services.push(await startWritingService({ way, databaseUrl: parts.database.url, folder, environment: settings.environment, cleanup }))
   }
   await createApplication(services[0])
   for (const service of services) await slice(settings, parts, service, { round: 0, connections: Math.max(...settings.connections), seconds: FIRST_WARM_UP })
@@ -89,25 +90,23 @@ async function compare (settings: Settings, parts: Parts, folder: string, cleanu
 
 async function profile (settings: Settings, parts: Parts, folder: string, cleanup: Cleanup): Promise<void> {
   const connections = Math.max(...settings.connections)
-  const profiles = join(cacheFolder, 'profiles')
-  mkdirSync(profiles, { recursive: true })
-  const own = mkdtempSync(join(profiles, `${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}-`))
-  const service = await startServiceProcess({
+  const own = profileFolder()
+  const service = await startWritingService({
     way: 'batched', databaseUrl: parts.database.url, folder, environment: settings.environment, node: ['--cpu-prof', `--cpu-prof-dir=${own}`], cleanup
   })
   await createApplication(service)
   await slice(settings, parts, service, { round: 0, connections, seconds: FIRST_WARM_UP })
-  const from = microseconds()
+  const from = clockMs()
   const figures = await slice(settings, parts, service, { round: 1, connections, seconds: settings.seconds })
-  const until = microseconds()
+  const until = clockMs()
   await service.stop()
   const { file, profile } = readProfile(own)
   print(`\n${figure(figures.writesPerSecond)} writes/s at ${connections} connections under the profiler, ${figure(figures.writesPerCommit)} writes a commit; ` +
     `CPU in cores: service ${figure(figures.cpu.service)}, PostgreSQL ${figure(figures.cpu.database)}, client ${figure(figures.cpu.client)}`)
-  print(`Own time of the main thread under this load (all of it: ${relative(repository, file)}).\n\n${profileText(profile, serviceFolder, from, until)}`)
+  print(`Own time of the main thread under this load (all of it: ${relative(repository, file)}).\n\n${profileText(profile, serviceFolder, from * 1000, until * 1000)}`)
 }
 
-async function slice (settings: Settings, { database, load, acknowledged }: Parts, service: ServiceProcess, { round, connections, seconds }: { round: number, connections: number, seconds: number }): Promise<Slice> {
+async function slice (settings: Settings, { database, load, acknowledged }: Parts, service: WritingService, { round, connections, seconds }: { round: number, connections: number, seconds: number }): Promise<Slice> {
   sliceNumber += 1
   const found = await measureSlice({
     round,
@@ -122,17 +121,9 @@ async function slice (settings: Settings, { database, load, acknowledged }: Part
   return found.figures
 }
 
-async function createApplication (service: ServiceProcess | undefined): Promise<void> {
+async function createApplication (service: WritingService | undefined): Promise<void> {
   if (service === undefined) throw new Error('there is no service')
-  const connection = await openConnection(service.port)
-  const { status, body } = await connection.send(requestText('POST', '/api/v1/applications', JSON.stringify({ name: APPLICATION })))
-  connection.close()
-  if (status !== 201) throw new Error(`the application could not be made: ${status} ${body.toString()}`)
-}
-
-/** Of the monotonic clock, which all processes share. */
-function microseconds (): number {
-  return Number(process.hrtime.bigint() / 1000n)
+  await create(service.port, 'applications', { name: APPLICATION })
 }
 
 function print (text: string): void {

@@ -45,9 +45,9 @@ esac`
 
 t.test('without Go, with an old one and without the network the build says what is missing', async (t) => {
   const { bin, run } = clone(t)
-  t.match(run('build'), { status: 1, stdout: '', stderr: /Go is needed .*\nInstall Go 1\.25\.0 or later/ })
+  t.match(run('build'), { status: 1, stdout: '', stderr: /Go is not on the PATH .*\nInstall Go 1\.25 or later/ })
   program(path.join(bin, 'go'), 'echo go1.24.11')
-  t.match(run('build'), { status: 1, stdout: '', stderr: /needs Go 1\.25\.0 or later to be built, and .* is 1\.24\.11/ })
+  t.match(run('build'), { status: 1, stdout: '', stderr: /building it needs Go 1\.25 or later \(there is 1\.24\.11\)/ })
   program(path.join(bin, 'go'), 'case $1 in env) echo go1.25.0 ;; *) echo "dial tcp: lookup proxy: no such host" >&2; exit 1 ;; esac')
   t.match(run('build'), { status: 1, stdout: '', stderr: /no such host\nThe Collector could not be built \(downloading failed\)/ })
   t.match(run('path'), { status: 1, stderr: '' })
@@ -81,7 +81,7 @@ t.test('a Collector that does not run is not kept', async (t) => {
 t.test('sourced, it sets $collector, or says why there is none and goes on', async (t) => {
   const { folder, bin, cache } = clone(t)
   const source = (): { stdout: string, stderr: string } => spawnSync('sh', ['-c', `set -eu; root=${folder}; . "$root/scripts/lib/collector.sh"; prepare_collector; echo "got [$collector]"`], { env: { PATH: bin, CONFIG_SERVICE_CACHE: cache }, encoding: 'utf8' })
-  t.match(source(), { stdout: 'got []\n', stderr: /Go is needed/ })
+  t.match(source(), { stdout: 'got []\n', stderr: /Go is not on the PATH/ })
   program(path.join(bin, 'go'), standIn('go1.25'))
   t.match(source(), { stdout: new RegExp(`^got \\[${cache}/.*/otelcol\\]\n$`) })
 })

@@ -1,4 +1,4 @@
-import { allProcesses, processFacts } from '../processes.js'
+import { allProcesses, processFacts } from './processes.js'
 
 /** Processor time of a process so far, all its threads together, in seconds; NaN where the system does not tell. */
 export function cpuSeconds (pid: number): number {

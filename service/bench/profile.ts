@@ -1,6 +1,7 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { figure, table } from '../table.js'
+import { cacheFolder } from './places.js'
+import { figure, table } from './table.js'
 
 /** The parts of a .cpuprofile that are read; times are in microseconds of the machine's monotonic clock. */
 export interface Profile {
@@ -15,6 +16,13 @@ interface ProfileNode { id: number, callFrame: Frame, children?: number[] }
 
 /** What something costs: `share` is of the time that was looked at. */
 export interface Cost { name: string, ms: number, share: number }
+
+/** A new folder for profiles, which stay. */
+export function profileFolder (): string {
+  const profiles = join(cacheFolder, 'profiles')
+  mkdirSync(profiles, { recursive: true })
+  return mkdtempSync(join(profiles, `${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}-`))
+}
 
 /** The main thread's profile among those of a folder: the largest. */
 export function readProfile (folder: string): { file: string, profile: Profile } {

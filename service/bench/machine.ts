@@ -1,7 +1,8 @@
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
-import { median } from '../figures.js'
+import { median } from './figures.js'
+import { figure } from './table.js'
 
 /** What figures depend on beside the program. */
 export interface Machine {
@@ -30,6 +31,13 @@ export function describeMachine (folder: string, postgresql: string, load: numbe
 
 export function loadNow (): number {
   return loadavg()[0] ?? NaN
+}
+
+export function machineText ({ cores, processor, system, node, postgresql, fdatasyncMs, load }: Machine): string {
+  return [
+    `${cores} cores (${processor}), ${system}, load average at the start ${figure(load)}`,
+    `Node ${node}, PostgreSQL ${postgresql} with fsync on, fdatasync of 8 KiB ${figure(fdatasyncMs)} ms (median)`
+  ].join('\n')
 }
 
 const SYNCS = 200
