@@ -160,11 +160,17 @@ clean_up() {
   end_turn
 }
 
+# A signal that arrives while a shell forks may be lost: whoever does not end within 2 s is killed.
 stop_child() {
-  if [ -n "$child" ]; then
-    kill "$child" 2>/dev/null || :
-    wait "$child" 2>/dev/null || :
-  fi
+  [ -n "$child" ] || return 0
+  kill "$child" 2>/dev/null || :
+  tries=0
+  while kill -0 "$child" 2>/dev/null; do
+    [ "$tries" -lt 20 ] || kill -s KILL "$child" 2>/dev/null || :
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+  wait "$child" 2>/dev/null || :
   child=
 }
 
