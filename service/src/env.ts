@@ -8,6 +8,13 @@ import { isLoopback } from './loopback.js'
 export const settings = Type.Object({
   HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on; a loopback address' }),
   PORT: Type.Integer({ default: 8000, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes any free one' }),
+  ACCESS: Type.Enum(['auto', 'open', 'token'], { default: 'auto', description: 'open: whoever connects may do everything, on loopback addresses only; token: a token or JWT is asked for; auto: open on loopback, else token' }),
+  ADMIN_TOKEN: Type.Optional(Type.String({ minLength: 32, maxLength: 512, pattern: '^[\\x21-\\x7e]+$', description: 'A token of the role admin, to make the first ones with; at least 32 visible characters' })),
+  JWT_JWKS_URL: Type.Optional(Type.String({ pattern: '^https?://', description: 'Key set of an issuer of JWTs; with JWT_ISSUER and JWT_AUDIENCE' })),
+  JWT_ISSUER: Type.Optional(Type.String({ minLength: 1, description: 'What the claim iss must be' })),
+  JWT_AUDIENCE: Type.Optional(Type.String({ minLength: 1, description: 'What the claim aud must contain' })),
+  JWT_ROLE_CLAIM: Type.String({ default: 'role', minLength: 1, description: 'Claim with the role: reader, editor or admin; dots lead into objects' }),
+  JWT_APPLICATIONS_CLAIM: Type.Optional(Type.String({ minLength: 1, description: 'Claim with names or ids of the applications a JWT is for; without it, all' })),
   DATABASE_URL: Type.String({ pattern: '^postgres(?:ql)?://', description: 'postgres://user:password@host:5432/database; scripts/start sets it for the embedded database' }),
   DATABASE_POOL_SIZE: Type.Integer({ default: 10, minimum: 1, maximum: 1000, description: 'Connections for reads; commits use one more' }),
   DATABASE_STATEMENT_TIMEOUT_MS: Type.Integer({ default: 10000, minimum: 100, maximum: 600000, description: 'Longest time a statement may take, in ms' }),
@@ -46,15 +53,18 @@ export function readSettings (environment: NodeJS.ProcessEnv): Settings {
     if (value !== undefined && value !== '') values[name] = value
   }
   const faults = validate(values) ? [] : (validate.errors ?? []).map((error) => describe(error, values))
-  if (typeof values.HOST === 'string' && !isLoopback(values.HOST)) {
-    faults.push(`HOST: ${values.HOST} is not a loopback address. Anybody who can connect may read and write, so only 127.0.0.1, ::1 and localhost are possible; put a proxy that authenticates in front to serve others`)
+  if (typeof values.HOST === 'string' && !isLoopback(values.HOST) && values.ACCESS === 'open') {
+    faults.push(`ACCESS: open on ${values.HOST} would let anybody who can connect read and write; it is possible on 127.0.0.1, ::1 and localhost only`)
   }
+  const jwt = ['JWT_JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'].filter((name) => values[name] === undefined)
+  if (jwt.length > 0 && jwt.length < 3) faults.push(`${jwt.join(', ')}: is missing; JWTs need JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE together`)
   if (typeof values.DATABASE_URL === 'string' && !URL.canParse(values.DATABASE_URL)) {
     faults.push('DATABASE_URL: is not a URL; encode special characters of the password (encodeURIComponent)')
   }
   if (faults.length > 0) throw new SettingsError(faults)
   const known = values as Settings
-  return { ...known, DATA_DIR: path.resolve(known.DATA_DIR.replace(/^~(?=\/|$)/, os.homedir())) }
+  const ACCESS = known.ACCESS === 'auto' ? isLoopback(known.HOST) ? 'open' : 'token' : known.ACCESS
+  return { ...known, ACCESS, DATA_DIR: path.resolve(known.DATA_DIR.replace(/^~(?=\/|$)/, os.homedir())) }
 }
 
 const validate = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false }).compile(settings)
@@ -65,9 +75,11 @@ function describe (error: ErrorObject, values: Record<string, unknown>): string 
     return `${name}: is missing (${(settings.properties[name as keyof Settings] as { description?: string }).description ?? ''})`
   }
   const name = error.instancePath.slice(1)
-  // A connection string holds a password: it is never shown.
-  const shown = name === 'DATABASE_URL' ? '' : ` ${JSON.stringify(values[name])}`
+  // Secrets, and a connection string that holds one, are never shown.
+  const shown = name === 'DATABASE_URL' || name === 'ADMIN_TOKEN' ? '' : ` ${JSON.stringify(values[name])}`
   if (error.keyword === 'enum') return `${name}:${shown} is none of ${(error.params.allowedValues as string[]).join(', ')}`
+  if (error.keyword === 'pattern' && name === 'ADMIN_TOKEN') return `${name}: has characters that are not visible ASCII`
+  if (error.keyword === 'pattern' && name === 'JWT_JWKS_URL') return `${name}:${shown} is no http or https address`
   if (error.keyword === 'pattern' && name === 'SIDECAR_HEALTH_URL') return `${name}:${shown} is neither an http address nor off`
   if (error.keyword === 'pattern') return `${name}: does not start with postgres:// or postgresql://`
   return `${name}:${shown} ${error.message ?? 'is not valid'}`

@@ -9,11 +9,17 @@ export const problemTypes = {
     errorType: 'validation',
     help: 'Something in the request does not have the shape that the interface asks for: the JSON itself, a field, a parameter or a header. Each entry of errors says where and what is wrong. Correct it and send the request again.'
   },
+  unauthenticated: {
+    status: 401,
+    title: 'Who makes the request is not known',
+    errorType: 'unauthenticated',
+    help: 'Send Authorization: Bearer and a token: one that an admin has made with POST /api/v1/tokens, or a JWT of the issuer that this service trusts. A token that has expired or been revoked is refused as well.'
+  },
   forbidden: {
     status: 403,
     title: 'This is not allowed',
     errorType: 'forbidden',
-    help: 'Access is open to this machine, and to nobody else: Host must be a loopback name or address (localhost, 127.0.0.1, [::1]), and a web page that asks must have been served from one.'
+    help: 'The token is good, but its role is too small for this: a reader reads, an editor also changes configurations, an admin does everything. Where access is open (no tokens are asked for), it is open to this machine only: Host must be a loopback name or address, and a web page that asks must have been served from one.'
   },
   'not-found': {
     status: 404,

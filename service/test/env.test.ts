@@ -14,18 +14,31 @@ t.test('every setting has a default but the address of the database', async (t) 
 })
 
 t.test('all faults are reported at once, with what is wrong and without passwords', async (t) => {
-  const error = t.throws(() => readSettings({ PORT: '99999', HOST: '0.0.0.0', LOG_LEVEL: 'loud', DATABASE_POOL_SIZE: 'many', DATABASE_URL: 'mysql://u:secret@h/db', OTEL_ENVIRONMENT: 'prod' })) as unknown as SettingsError
+  const error = t.throws(() => readSettings({ PORT: '99999', HOST: '0.0.0.0', ACCESS: 'open', LOG_LEVEL: 'loud', DATABASE_POOL_SIZE: 'many', DATABASE_URL: 'mysql://u:secret@h/db', OTEL_ENVIRONMENT: 'prod' })) as unknown as SettingsError
   t.type(error, SettingsError)
-  t.same(error.faults.map((fault) => fault.split(':')[0]).sort(), ['DATABASE_POOL_SIZE', 'DATABASE_URL', 'HOST', 'LOG_LEVEL', 'OTEL_ENVIRONMENT', 'PORT'])
+  t.same(error.faults.map((fault) => fault.split(':')[0]).sort(), ['ACCESS', 'DATABASE_POOL_SIZE', 'DATABASE_URL', 'LOG_LEVEL', 'OTEL_ENVIRONMENT', 'PORT'])
   t.match(error.message, /LOG_LEVEL: "loud" is none of error, warn, info, debug/)
   t.notMatch(error.message, /secret/)
   t.match((t.throws(() => readSettings({})) as unknown as SettingsError).message, /DATABASE_URL: is missing/)
   t.match((t.throws(() => readSettings({ DATABASE_URL: 'postgres://u:p ss@[h/db' })) as unknown as SettingsError).message, /DATABASE_URL: is not a URL/)
 })
 
-t.test('only loopback addresses are listened on, since anybody who connects may write', async (t) => {
-  for (const HOST of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) t.equal(readSettings({ DATABASE_URL, HOST }).HOST, HOST)
-  for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com']) t.throws(() => readSettings({ DATABASE_URL, HOST }), SettingsError)
+t.test('access is open on loopback addresses only', async (t) => {
+  for (const HOST of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) t.match(readSettings({ DATABASE_URL, HOST }), { HOST, ACCESS: 'open' })
+  for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com']) {
+    t.match(readSettings({ DATABASE_URL, HOST }), { HOST, ACCESS: 'token' })
+    t.throws(() => readSettings({ DATABASE_URL, HOST, ACCESS: 'open' }), SettingsError)
+  }
+  t.equal(readSettings({ DATABASE_URL, ACCESS: 'token' }).ACCESS, 'token')
+})
+
+t.test('settings of access are checked, and secrets are not repeated', async (t) => {
+  const faults = (environment: Record<string, string>): string => (t.throws(() => readSettings({ DATABASE_URL, ...environment })) as unknown as SettingsError).message
+  t.match(faults({ ADMIN_TOKEN: 'too-short' }), /ADMIN_TOKEN/)
+  t.notMatch(faults({ ADMIN_TOKEN: 'too-short' }), /too-short/)
+  t.match(faults({ ADMIN_TOKEN: 'with a blank in it and long enough' }), /ADMIN_TOKEN: has characters that are not visible ASCII/)
+  t.match(faults({ JWT_JWKS_URL: 'https://issuer.example/jwks' }), /JWT_ISSUER, JWT_AUDIENCE: is missing/)
+  t.match(faults({ JWT_JWKS_URL: 'issuer', JWT_ISSUER: 'a', JWT_AUDIENCE: 'b' }), /JWT_JWKS_URL: "issuer" is no http or https address/)
 })
 
 t.test('.env.example has a line with the default for every setting, and no others of the service', async (t) => {

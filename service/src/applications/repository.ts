@@ -7,7 +7,7 @@ import type { ObjectRecord } from '../revisions/record.js'
 import { erase, write, type Deleted, type Store, type Written } from '../revisions/written.js'
 import { applicationFields, type ApplicationBody } from './schema.js'
 
-export interface ApplicationFilter { name?: string, label?: readonly string[], limit: number, after?: string }
+export interface ApplicationFilter { /** Ids: no others are listed. */ only?: readonly string[], name?: string, label?: readonly string[], limit: number, after?: string }
 
 export interface ApplicationRepository {
   find (target: ApplicationTarget): Promise<Read<ObjectRecord | undefined>>
@@ -28,8 +28,9 @@ export function createApplicationRepository ({ reader, store }: { reader: Reader
       return { revision, value: rows[0] }
     },
 
-    async list ({ limit, after, ...query }) {
+    async list ({ limit, after, only, ...query }) {
       const filter = createFilter()
+      if (only !== undefined) filter.add('only', 'a.id = any($::uuid[])', only)
       filterObjects(filter, 'a', query)
       if (after !== undefined) filter.add('after', 'a.name > $', after)
       return await reader.rows<ObjectRecord>(
@@ -39,7 +40,7 @@ export function createApplicationRepository ({ reader, store }: { reader: Reader
     },
 
     async insert (body, context) {
-      return await write(store, { ...changeRequest('application', 'create', context), ...applicationFields(body) })
+      return await write(store, { ...changeRequest('application', 'create', context), ...applicationFields(body) }, context)
     },
 
     async update (operation: Operation, target, body, precondition, context, baseVersion) {
@@ -47,11 +48,11 @@ export function createApplicationRepository ({ reader, store }: { reader: Reader
         ...changeRequest('application', operation, context, target, precondition),
         ...applicationFields(body),
         ...(baseVersion === undefined ? {} : { base_version: baseVersion })
-      })
+      }, context)
     },
 
     async delete (target, precondition, context) {
-      return await erase(store, changeRequest('application', 'delete', context, target, precondition))
+      return await erase(store, changeRequest('application', 'delete', context, target, precondition), context)
     }
   }
 }

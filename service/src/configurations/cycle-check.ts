@@ -8,12 +8,12 @@ import type { ConfigurationRepository } from './repository.js'
  * its lock, since others may close a circle meanwhile.
  * @throws Problem circular-dependency
  */
-export type CycleCheck = (target: ConfigurationTarget, parents: readonly ConfigurationTarget[]) => Promise<void>
+export type CycleCheck = (target: ConfigurationTarget, parents: readonly ConfigurationTarget[], only: readonly string[] | undefined) => Promise<void>
 
 export function createCycleCheck (repository: Pick<ConfigurationRepository, 'ancestors'>): CycleCheck {
-  return async (target, parents) => {
+  return async (target, parents, only) => {
     const { value: { self, edges } } = await repository.ancestors(target, parents)
     const cycle = self === undefined ? undefined : findCycle(edges, self)
-    if (cycle !== undefined) throw circular(cycle)
+    if (cycle !== undefined) throw circular(cycle, only)
   }
 }

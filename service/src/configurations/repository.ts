@@ -8,6 +8,8 @@ import { whenGiven } from '../optional.js'
 import { configurationFields, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
 
 export interface ConfigurationFilter {
+  /** Ids of applications: nothing of others is listed. */
+  only?: readonly string[]
   application?: ApplicationTarget
   name?: string
   label?: readonly string[]
@@ -18,12 +20,26 @@ export interface ConfigurationFilter {
   after?: readonly [string, string]
 }
 
+export interface ParentFacts {
+  /** Its place among those that were asked for. */
+  index: number
+  id: string
+  application_id: string
+  application: string
+  shared: boolean
+  /** Of the application of what is to extend it. */
+  own: boolean
+  extended: boolean
+}
+
 export interface ConfigurationRepository {
   find (target: ConfigurationTarget): Promise<Read<ConfigurationRecord | undefined>>
   /** Up to limit configurations, sorted by application and name; whole ones up to MAX_PAGE_BYTES, but at least one. */
   list (filter: ConfigurationFilter): Promise<Read<{ items: ConfigurationRecord[], more: boolean }>>
   /** What a configuration would inherit from if it extended these: pairs [child, parent] of references, its own included. */
   ancestors (target: ConfigurationTarget, parents: readonly ConfigurationTarget[]): Promise<Read<{ self: string | undefined, edges: Array<[string, string]> }>>
+  /** Of what is to be extended, where it is there: whose it is, whether that is shared, and whether it is extended already. */
+  parents (target: ConfigurationTarget | undefined, application: ConfigurationInput['application'], parents: readonly ConfigurationTarget[]): Promise<Read<ParentFacts[]>>
   insert (input: ConfigurationInput, context: ChangeContext): Promise<Written>
   update (operation: 'put' | 'update' | 'rollback', target: ConfigurationTarget, input: ConfigurationInput, precondition: Precondition, context: ChangeContext, baseVersion?: number): Promise<Written>
   delete (target: ConfigurationTarget, precondition: Precondition, context: ChangeContext): Promise<Deleted>
@@ -48,6 +64,25 @@ function wholePage (page: string): string {
 
 // The configuration itself comes as a row without parent. Its present parents are not looked at: the new ones
 // take their place.
+const PARENTS = `
+  with own as (
+    select c.id, c.application_id from configurations c where c.id = $4::uuid
+    union all
+    select c.id, c.application_id ${FROM} where a.name = $5::text and c.name = $6::text),
+  owner as (
+    select application_id as id from own
+    union
+    select a.id from applications a where not exists (select from own) and (a.id = $7::uuid or a.name = coalesce($8::text, $5::text))),
+  wanted as (
+    select w.n, c.id, c.application_id from unnest($1::uuid[]) with ordinality w(id, n) join configurations c using (id)
+    union all
+    select w.n, c.id, c.application_id from unnest($2::text[], $3::text[]) with ordinality w(application, name, n)
+      join applications a on a.name = w.application join configurations c on c.application_id = a.id and c.name = w.name)
+  select (wanted.n - 1)::integer as index, wanted.id, wanted.application_id, a.name as application, a.visibility = 'shared' as shared,
+         wanted.application_id in (select id from owner) as own,
+         exists (select from configuration_parents e where e.parent_id = wanted.id and e.configuration_id in (select id from own)) as extended
+    from wanted join applications a on a.id = wanted.application_id`
+
 const REFERENCE = "select a.name || ':' || c.name as reference"
 const ANCESTORS = `
   with recursive self as (
@@ -80,8 +115,9 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
       return { revision, value: rows[0] }
     },
 
-    async list ({ application, whole, limit, after, ...query }) {
+    async list ({ application, whole, limit, after, only, ...query }) {
       const filter = createFilter()
+      if (only !== undefined) filter.add('only', 'a.id = any($::uuid[])', only)
       if (application !== undefined) {
         if ('id' in application) filter.add('app-id', 'a.id = $', application.id)
         else filter.add('app', 'a.name = $', application.application)
@@ -106,13 +142,20 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
       return { revision, value: { self: value.find(({ parent }) => parent === null)?.child, edges: value.filter(({ parent }) => parent !== null).map(({ child, parent }) => [child, parent as string]) } }
     },
 
+    async parents (target, application, parents) {
+      const rows = parents.map((one) => 'id' in one ? [one.id, null, null] : [null, one.application, one.name])
+      const column = (index: number): Array<string | null | undefined> => rows.map((row) => row[index])
+      const [id, owner, name] = target === undefined ? [null, null, null] : 'id' in target ? [target.id, null, null] : [null, target.application, target.name]
+      return await reader.rows('configuration-parents', PARENTS, [column(0), column(1), column(2), id, owner, name, application.id ?? null, application.name ?? null])
+    },
+
     async insert (input, context) {
       const { application } = input
       return await write(store, {
         ...changeRequest('configuration', 'create', context),
         ...(application.id === undefined ? whenGiven('target_application', application.name) : { target_id: application.id }),
         ...configurationFields(input)
-      })
+      }, context)
     },
 
     async update (operation: Operation, target, input, precondition, context, baseVersion) {
@@ -123,11 +166,11 @@ export function createConfigurationRepository ({ reader, store }: { reader: Read
         ...whenGiven('application_id', application.id),
         ...whenGiven('application_name', application.name),
         ...(baseVersion === undefined ? {} : { base_version: baseVersion })
-      })
+      }, context)
     },
 
     async delete (target, precondition, context) {
-      return await erase(store, changeRequest('configuration', 'delete', context, target, precondition))
+      return await erase(store, changeRequest('configuration', 'delete', context, target, precondition), context)
     }
   }
 }

@@ -12,6 +12,7 @@ import { shapeCheck } from '../shape.js'
 import type { ConfigurationFilter, ConfigurationRepository } from './repository.js'
 import { configurationText, readConfiguration, ReplaceConfiguration, type ConfigurationBody, type ConfigurationInput, type ConfigurationRecord } from './schema.js'
 import type { CycleCheck } from './cycle-check.js'
+import type { ExtendCheck } from './extend-check.js'
 import type { SchemaCheck } from './schema-check.js'
 
 export interface ConfigurationService {
@@ -30,11 +31,12 @@ const checkReplace = shapeCheck(ReplaceConfiguration, 'body')
  * Configurations. Problems: not-found, deleted, name-taken, stale-version, dependents-exist, unknown-reference,
  * circular-dependency, invalid-schema, invalid-values.
  */
-export function createConfigurationService ({ repository, revisions, schemaCheck, cycleCheck, bodyLimitBytes }: {
+export function createConfigurationService ({ repository, revisions, schemaCheck, cycleCheck, extendCheck, bodyLimitBytes }: {
   repository: ConfigurationRepository
   revisions: RevisionRepository
   schemaCheck: SchemaCheck
   cycleCheck: CycleCheck
+  extendCheck: ExtendCheck
   bodyLimitBytes: number
 }): ConfigurationService {
   const turns = createTurns()
@@ -48,9 +50,14 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
       : new Problem('not-found', `There is no configuration ${describeTarget(target)}.`)
   }
 
-  async function check (target: ConfigurationTarget, input: ConfigurationInput): Promise<void> {
+  /** What may be committed of an input. */
+  async function checked (target: ConfigurationTarget | undefined, input: ConfigurationInput, { only }: ChangeContext): Promise<ConfigurationInput> {
     await schemaCheck(input)
-    if (input.parents.length > 0) await cycleCheck(target, input.parents)
+    if (input.parents.length === 0) return input
+    const found = await extendCheck({ target, input, only })
+    // Nothing extends what does not exist yet.
+    if (target !== undefined) await cycleCheck(target, found.parents, only)
+    return found
   }
 
   return {
@@ -62,8 +69,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
       if (id !== undefined && name !== undefined) throw malformed([{ in: 'body', path: '/application_id', message: 'is one too many: name the application or give its id' }])
       const known = await replayed(revisions, context, 'create')
       if (known !== undefined) return known
-      await schemaCheck(input)
-      return await repository.insert(input, context)
+      return await repository.insert(await checked(undefined, input, context), context)
     },
 
     async list (filter) {
@@ -71,8 +77,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
     },
 
     async replace (target, input, precondition, context) {
-      await check(target, input)
-      return await repository.update('put', target, input, precondition, context)
+      return await repository.update('put', target, await checked(target, input, context), precondition, context)
     },
 
     async patch (target, patch, precondition, context) {
@@ -81,8 +86,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
         checkPrecondition(precondition, current.version)
         const { body, document } = patched(configurationText(current), patch, checkReplace, bodyLimitBytes)
         const input = readConfiguration(body as ConfigurationBody, document)
-        await check({ id: current.id }, input)
-        return await repository.update('update', { id: current.id }, input, precondition, context, current.version)
+        return await repository.update('update', { id: current.id }, await checked({ id: current.id }, input, context), precondition, context, current.version)
       }))
     },
 
@@ -96,8 +100,7 @@ export function createConfigurationService ({ repository, revisions, schemaCheck
         const document = parse(content, { maxDepth: MAX_BODY_DEPTH }) as JsonObject
         document.delete('name')
         const input = readConfiguration(toPlain(document) as ConfigurationBody, document)
-        await check({ id: current.id }, input)
-        return await repository.update('rollback', { id: current.id }, input, precondition, context, current.version)
+        return await repository.update('rollback', { id: current.id }, await checked({ id: current.id }, input, context), precondition, context, current.version)
       }))
     },
 

@@ -50,6 +50,7 @@ export function observedConfigurationRepository (repository: ConfigurationReposi
   return observeQueries(repository, {
     find: ['configurations.find', 'SELECT', 'configurations', ({ value }) => value === undefined ? 0 : 1],
     list: ['configurations.list', 'SELECT', 'configurations', ({ value }) => value.items.length],
+    parents: ['configurations.parents', 'SELECT', 'configurations', ({ value }) => value.length],
     ancestors: ['configurations.ancestors', 'SELECT', 'configuration_parents', ({ value }) => value.edges.length],
     insert: ['configurations.insert', 'INSERT', 'configurations', rowsWritten],
     update: ['configurations.update', 'UPDATE', 'configurations', rowsWritten],
@@ -66,7 +67,7 @@ export function observedSchemaCheck (check: SchemaCheck): SchemaCheck {
 }
 
 export function observedCycleCheck (check: CycleCheck): CycleCheck {
-  return async (target, parents) => {
-    await inSpan('configuration.check_cycles', { 'config.extends.count': parents.length }, async () => { await check(target, parents) })
+  return async (target, parents, only) => {
+    await inSpan('configuration.check_cycles', { 'config.extends.count': parents.length }, async () => { await check(target, parents, only) })
   }
 }

@@ -1,14 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Head } from '../database/head.js'
-import { setCaller } from '../telemetry/caller.js'
 import { nameRoute } from '../telemetry/server-span.js'
 import { currentTrace, type TraceIdentity } from '../telemetry/trace-headers.js'
+import { nobody } from './access.js'
 import { etag, notModified } from './preconditions.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
     trace: TraceIdentity
-    user: { id: string, role: 'reader' | 'editor' | 'admin' }
   }
   interface FastifyReply {
     /** The revision that the answer speaks of; the head where it speaks of none. */
@@ -24,9 +23,7 @@ export function markAnswers (app: FastifyInstance, head: Head): void {
   app.addHook('onRequest', async (request, reply) => {
     nameRoute(request.routeOptions.url)
     request.trace = currentTrace(request.headers.traceparent as string | undefined)
-    // Access is open: whoever connects may do everything.
-    request.user = { id: 'anonymous', role: 'admin' }
-    setCaller(request.user)
+    request.user = nobody()
     reply.headers({ traceparent: request.trace.traceparent, 'x-trace-id': request.trace.traceId, 'x-content-type-options': 'nosniff' })
   })
   app.addHook('onSend', async (_request, reply) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { malformed, type Fault } from '../errors.js'
+import { whenGiven } from '../optional.js'
 import type { ChangeContext } from '../revisions/change.js'
 
 const MAX_MESSAGE_CHARACTERS = 500
@@ -17,6 +18,7 @@ export function changeContext (request: FastifyRequest): ChangeContext {
   if (faults.length > 0) throw malformed(faults)
   return {
     author: request.user.id,
+    ...whenGiven('only', request.user.applications),
     message,
     traceId: request.trace.traceId,
     traceparent: request.trace.traceparent,

@@ -75,7 +75,9 @@ export async function describeApi (app: FastifyInstance, version: string): Promi
     openapi: {
       openapi: '3.1.0',
       info: { title: 'config-service', version, description: 'Applications own configurations; every change has a revision and a history. Problems are described at /problems.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-      tags: [{ name: 'applications' }, { name: 'configurations' }, { name: 'history' }, { name: 'health' }]
+      tags: [{ name: 'applications' }, { name: 'configurations' }, { name: 'history' }, { name: 'access' }, { name: 'health' }],
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'A token (cfg_…) or a JWT; where access is open, none is needed' } } },
+      security: [{ bearer: [] }]
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) }
   })

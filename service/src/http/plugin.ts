@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Problem, problemTypes, type ProblemSlug } from '../errors.js'
 import type { Head } from '../database/head.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { guardRoutes, type Guard } from './access.js'
 import { markAnswers } from './answers.js'
 import { readBodies } from './body.js'
 import { describeApi } from './openapi.js'
@@ -11,10 +12,11 @@ import { countRequests, tellProblem } from './telemetry.js'
 import { checkRequests } from './validation.js'
 
 /** What all routes share: bodies, checks, answers, problems, and the description of the interface. */
-async function plugin (app: FastifyInstance, { head, telemetry, version }: { head: Head, telemetry: Telemetry, version: string }): Promise<void> {
+async function plugin (app: FastifyInstance, { head, telemetry, version, open, guard }: { head: Head, telemetry: Telemetry, version: string, open: boolean, guard: Guard }): Promise<void> {
   markAnswers(app, head)
   countRequests(app, telemetry)
-  guardConnections(app, head, telemetry)
+  guardConnections(app, head, { open, telemetry })
+  guardRoutes(app, guard)
   readBodies(app)
   await describeApi(app, version)
   checkRequests(app)
@@ -31,10 +33,10 @@ async function plugin (app: FastifyInstance, { head, telemetry, version }: { hea
     return sendProblem(request, reply, problem)
   })
 
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(withoutRules(app.swagger())))
-  app.get('/problems', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(problemIndex()))
-  app.get<{ Params: { slug: string } }>('/problems/:slug', { schema: { hide: true } }, async (request, reply) => {
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => reply.send(withoutRules(app.swagger())))
+  app.get('/problems', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => reply.type('text/html; charset=utf-8').send(problemIndex()))
+  app.get<{ Params: { slug: string } }>('/problems/:slug', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) => {
     if (!Object.hasOwn(problemTypes, request.params.slug)) throw new Problem('not-found', 'There is no such type of problem; /problems lists them all.')
     return reply.type('text/html; charset=utf-8').send(problemPage(request.params.slug as ProblemSlug))
   })

@@ -18,6 +18,8 @@ export function problemText (problem: Problem, about: { instance: string, traceI
 
 export function sendProblem (request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   reply.code(problem.status).header('content-type', 'application/problem+json; charset=utf-8').header('cache-control', 'no-store')
+  // RFC 6750, section 3
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="config-service"')
   if (problem.retryAfterS !== undefined) reply.header('retry-after', problem.retryAfterS)
   return reply.send(problemText(problem, { instance: pathOf(request.url), traceId: request.trace.traceId }))
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
+import type { FastifyHttpOptions, FastifyInstance, FastifyRequest } from 'fastify'
 import { isLoopback } from '../loopback.js'
 import { malformed, Problem } from '../errors.js'
 import type { Head } from '../database/head.js'
@@ -43,14 +43,15 @@ export function serverOptions ({ bodyLimitBytes, head, telemetry }: { bodyLimitB
 }
 
 /** What has to be told to the server itself: requests that never reach a route. */
-export function guardConnections (app: FastifyInstance, head: Head, telemetry: Telemetry): void {
+export function guardConnections (app: FastifyInstance, head: Head, { open, telemetry }: { open: boolean, telemetry: Telemetry }): void {
   endConnections(app)
   followAnswers(app)
   app.addHook('onRequest', async (request) => {
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
       throw malformed([{ in: 'header', path: 'host', message: 'is missing' }])
     }
-    refuseForeign(request.headers)
+    // Whoever has a token says so in a header that no web page of elsewhere can send.
+    if (open) refuseForeign(request.headers)
   })
   // An expectation that is not known may be ignored (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
@@ -74,13 +75,29 @@ function endConnections (app: FastifyInstance): void {
  * Whoever reaches the address may do everything, so a web page must not: one whose name has been pointed at
  * this machine (DNS rebinding) sends its own name as Host, one that posts from elsewhere its own Origin.
  */
-function refuseForeign ({ host, origin }: IncomingHttpHeaders): void {
+function refuseForeign (headers: IncomingHttpHeaders): void {
+  const { host, origin } = headers
   if (host !== undefined && host !== lastHost) {
     if (!isLoopback(hostname(`http://${host}`))) throw new Problem('forbidden', 'Host names another machine; only loopback names and addresses are served.', { faults: [{ in: 'header', path: 'host', message: 'is not a loopback name or address' }] })
     lastHost = host
   }
+  // A proxy on this machine would let in whomever it serves.
+  const proxied = FORWARDING.find((name) => headers[name] !== undefined)
+  if (proxied !== undefined) throw new Problem('forbidden', 'Requests that a proxy passes on are not served without tokens: set ACCESS=token.', { faults: [{ in: 'header', path: proxied, message: 'says that the request comes from elsewhere' }] })
   if (origin !== undefined && !isLoopback(hostname(origin))) {
     throw new Problem('forbidden', 'Requests that web pages of other origins make are not served.', { faults: [{ in: 'header', path: 'origin', message: 'is not of this machine' }] })
+  }
+}
+
+const FORWARDING = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip']
+
+/** Whether a request was made on this machine, by nobody's web page and through no proxy. */
+export function isLocal ({ ip, headers }: FastifyRequest): boolean {
+  try {
+    refuseForeign(headers)
+    return isLoopback(ip)
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Problem } from '../errors.js'
+import { isKnown, unauthenticated } from '../http/access.js'
+import { isLocal } from '../http/server.js'
 import { quiet } from '../telemetry/quiet.js'
 
 const TIMEOUT_MS = 5000
@@ -9,8 +11,11 @@ const MAX_BYTES = 32 * 1024 * 1024
 /** Relays what the Prometheus exporter shows on its own port, for whoever reaches only this one. */
 export const metricsRoutes: FastifyPluginAsyncTypebox<{ exporter: Exporter | undefined }> = async (app, { exporter }) => {
   app.get('/metrics', {
+    config: { access: 'optional' },
     schema: { tags: ['health'], operationId: 'metrics', summary: 'The metrics of this process in Prometheus text format', response: { 200: Type.String({ description: 'text/plain; version=0.0.4' }) } }
-  }, async (_request, reply) => {
+  }, async (request, reply) => {
+    const isAllowed = isKnown(request.user) && request.user.applications === undefined
+    if (!isAllowed && !isLocal(request)) throw unauthenticated('From elsewhere than this machine, metrics need a token that is not limited to some applications.')
     if (exporter === undefined) throw new Problem('not-found', 'Metrics are not exported for Prometheus here; OTEL_METRICS_EXPORTER says where they go.')
     const text = await quiet(async () => await read(exporter))
     return reply.type('text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').serializer(String).send(text)

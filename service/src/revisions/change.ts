@@ -6,6 +6,8 @@ export type Kind = 'application' | 'configuration'
 /** Who changes something, why, and under which trace. */
 export interface ChangeContext {
   author: string
+  /** Ids of the only applications that the author may see; all where it is undefined. */
+  only?: readonly string[]
   message: string | null
   traceId: string
   traceparent: string

@@ -3,7 +3,7 @@ import { findCycle } from '../dependencies/cycle.js'
 import type { ChangeRequest, ChangeResult } from './change.js'
 
 /** What a refused change tells its author: the reason of commit_changes() as a problem of the table. */
-export function refusal (request: ChangeRequest, result: ChangeResult): Problem {
+export function refusal (request: ChangeRequest, result: ChangeResult, only?: readonly string[]): Problem {
   const detail = result.detail === null ? undefined : JSON.parse(result.detail) as Record<string, unknown>
   const what = describe(request)
   switch (result.reason) {
@@ -16,12 +16,12 @@ export function refusal (request: ChangeRequest, result: ChangeResult): Problem 
       return staleVersion(current as number | null)
     }
     case 'dependents-exist':
-      return new Problem('dependents-exist', `The ${what} is extended by others: ${String(detail?.dependents_count)}.`, { members: { ...detail } })
+      return new Problem('dependents-exist', `The ${what} is extended by others: ${String(detail?.dependents_count)}.`, { members: { ...detail, dependents: seenBy(only, request.target_application, (detail?.dependents ?? []) as Dependent[]) } })
     case 'application-not-empty':
       return new Problem('application-not-empty', `The ${what} still owns configurations: ${String(detail?.configurations_count)}.`, { members: { ...detail } })
     case 'circular-dependency': {
       const { self, edges } = detail as unknown as { self: string, edges: Array<[string, string]> }
-      return circular(findCycle(edges, self) ?? [self])
+      return circular(findCycle(edges, self) ?? [self], only)
     }
     case 'unknown-application':
       return unknownReference([{ in: 'body', path: request.target_id === undefined ? '/application' : '/application_id', message: 'there is no such application' }])
@@ -43,7 +43,17 @@ export function staleVersion (current: number | null): Problem {
   return new Problem('stale-version', detail, { members: { current_version: current } })
 }
 
-export function circular (cycle: readonly string[]): Problem {
+interface Dependent { reference: string }
+
+// Who is limited to some applications sees those of the application that the request names; the count says how many there are.
+function seenBy (only: readonly string[] | undefined, application: string | undefined, dependents: Dependent[]): Dependent[] {
+  return only === undefined ? dependents : dependents.filter(({ reference }) => application !== undefined && reference.startsWith(`${application}:`))
+}
+
+/** The circle spelled out; for who is limited to some applications, without the names of other applications. */
+export function circular (whole: readonly string[], only?: readonly string[]): Problem {
+  const [application] = whole[0]?.split(':') ?? []
+  const cycle = only === undefined ? whole : whole.map((reference) => reference.startsWith(`${application ?? ''}:`) ? reference : '(of another application)')
   return new Problem('circular-dependency', `${cycle.join(' extends ')}.`, { members: { cycle } })
 }
 

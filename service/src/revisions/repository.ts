@@ -18,6 +18,8 @@ export interface VersionRecord {
 export interface RevisionRepository {
   /** The id of an object that exists, or of a deleted one when it is asked for by id. */
   identify (kind: Kind, target: ApplicationTarget | ConfigurationTarget): Promise<Read<{ id: string, version: number, deleted: boolean } | undefined>>
+  /** Id of the application that something belongs to, also when it has been deleted. */
+  applicationOf (kind: Kind, target: ApplicationTarget | ConfigurationTarget): Promise<string | undefined>
   /** Up to limit + 1 versions, newest first, without content. */
   list (objectId: string, filter: { limit: number, before?: number }): Promise<Read<VersionRecord[]>>
   find (objectId: string, version: number): Promise<Read<VersionRecord | undefined>>
@@ -50,6 +52,15 @@ export function createRevisionRepository ({ reader, query }: {
         : await reader.rows<{ id: string, version: number, deleted: boolean }>(`${kind}-id-by-name`, IDENTIFY[kind],
           'name' in target ? [target.application, target.name] : [target.application])
       return { revision, value: rows[0] }
+    },
+
+    async applicationOf (kind, target) {
+      if ('application' in target) {
+        const { value: rows } = await reader.rows<{ id: string }>('application-id-by-name', IDENTIFY.application, [target.application])
+        return rows[0]?.id
+      }
+      const { value: rows } = await reader.rows<{ id: string }>('application-of-object', 'select v.application_id as id from versions v where v.object_id = $1 and v.kind::text = $2 order by v.version desc limit 1', [target.id, kind])
+      return rows[0]?.id
     },
 
     async list (objectId, { limit, before }) {

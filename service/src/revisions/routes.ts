@@ -43,7 +43,8 @@ export const revisionRoutes: FastifyPluginAsyncTypebox<{ service: RevisionServic
     const Kind = kind === 'application' ? 'Application' : 'Configuration'
 
     app.get(`${path}/:id/versions`, {
-      schema: { tags, operationId: `list${Kind}Versions`, summary: `List the versions of ${kind === 'application' ? 'an' : 'a'} ${kind}, newest first`, params: IdParams, querystring: Type.Object(ListQuery), response: answers({ 200: VersionList }, 400, 404, 503) }
+      config: { access: ['reader', kind] },
+      schema: { tags, operationId: `list${Kind}Versions`, summary: `List the versions of ${kind === 'application' ? 'an' : 'a'} ${kind}, newest first`, params: IdParams, querystring: Type.Object(ListQuery), response: answers({ 200: VersionList }, 400, 401, 403, 404, 503) }
     }, async (request, reply) => {
       const { limit = 50, cursor } = request.query
       const [before] = cursor === undefined ? [] : decodeCursor(cursor, ['version'])
@@ -53,14 +54,16 @@ export const revisionRoutes: FastifyPluginAsyncTypebox<{ service: RevisionServic
     })
 
     app.get(`${path}/:id/versions/:version`, {
-      schema: { tags, operationId: `read${Kind}Version`, summary: `Read a version of ${kind === 'application' ? 'an' : 'a'} ${kind}`, params: VersionParams, response: answers({ 200: Version }, 400, 404, 503) }
+      config: { access: ['reader', kind] },
+      schema: { tags, operationId: `read${Kind}Version`, summary: `Read a version of ${kind === 'application' ? 'an' : 'a'} ${kind}`, params: VersionParams, response: answers({ 200: Version }, 400, 401, 403, 404, 503) }
     }, async (request, reply) => {
       const { revision, value } = await service.find(kind, target(request.params.id), request.params.version)
       return sendJson(reply, revision, `${versionText(value).slice(0, -1)},"content":${value.content ?? 'null'}}`)
     })
 
     app.get(`${path}/:id/diff`, {
-      schema: { tags, operationId: `diff${Kind}`, summary: 'What changed between two versions (the last step unless told)', params: IdParams, querystring: DiffQuery, response: answers({ 200: Diff }, 400, 404, 503) }
+      config: { access: ['reader', kind] },
+      schema: { tags, operationId: `diff${Kind}`, summary: 'What changed between two versions (the last step unless told)', params: IdParams, querystring: DiffQuery, response: answers({ 200: Diff }, 400, 401, 403, 404, 503) }
     }, async (request, reply) => {
       const { from, to } = request.query
       const { revision, value } = await service.diff(kind, target(request.params.id), { ...whenGiven('from', from), ...whenGiven('to', to) })

@@ -58,6 +58,7 @@ export function observedRevisionService (service: RevisionService, telemetry: Te
 export function observedRevisionRepository (repository: RevisionRepository): RevisionRepository {
   return observeQueries(repository, {
     identify: ['versions.identify', 'SELECT', 'versions', ({ value }) => value === undefined ? 0 : 1],
+    applicationOf: ['versions.identify', 'SELECT', 'versions', (found) => found === undefined ? 0 : 1],
     list: ['versions.list', 'SELECT', 'versions', ({ value }) => value.length],
     find: ['versions.find', 'SELECT', 'versions', ({ value }) => value === undefined ? 0 : 1],
     replay: ['versions.replay', 'SELECT', 'idempotency_keys', (result) => result === undefined ? 0 : 1],

@@ -24,8 +24,8 @@ export interface Store { committer: Committer, head: Head }
  * Commits a change that leaves an object behind.
  * @throws Problem for a refusal, Moved when base_version no longer is the current one
  */
-export async function write (store: Store, request: ChangeRequest): Promise<Written> {
-  return asWritten(await commit(store, request), request.operation)
+export async function write (store: Store, request: ChangeRequest, { only }: ChangeContext): Promise<Written> {
+  return asWritten(await commit(store, request, only), request.operation)
 }
 
 // A rollback that changed nothing may be answered again with the version that created the object.
@@ -35,17 +35,17 @@ function asWritten (result: ChangeResult, operation: Operation): Written {
 }
 
 /** Commits a deletion. */
-export async function erase (store: Store, request: ChangeRequest): Promise<Deleted> {
-  const { kind, id, reference, revision } = await commit(store, request)
+export async function erase (store: Store, request: ChangeRequest, { only }: ChangeContext): Promise<Deleted> {
+  const { kind, id, reference, revision } = await commit(store, request, only)
   return { revision, deleted: [{ kind, id, reference }], count: 1 }
 }
 
-async function commit (store: Store, request: ChangeRequest): Promise<ChangeResult> {
+async function commit (store: Store, request: ChangeRequest, only: readonly string[] | undefined): Promise<ChangeResult> {
   const result = await store.committer.commit(request)
   store.head.seen(result.head, result.epoch)
   if (result.outcome !== 'refused') return result
   if (result.reason === 'moved') throw new Moved()
-  throw refusal(request, result)
+  throw refusal(request, result, only)
 }
 
 /** The stored answer of a POST whose idempotency key is known; asked before anything else of it is looked at. */

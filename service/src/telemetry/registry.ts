@@ -80,6 +80,7 @@ export const spans = {
   'applications.delete': { attributes: commit, what: 'commits the end of an application' },
   'configurations.find': { attributes: repository, what: 'looks for a configuration' },
   'configurations.list': { attributes: repository, what: 'looks for configurations' },
+  'configurations.parents': { attributes: repository, what: 'looks whether what is to be extended may be' },
   'configurations.ancestors': { attributes: repository, what: 'looks for everything that a configuration would inherit from' },
   'configurations.insert': { attributes: commit, what: 'commits a new configuration' },
   'configurations.update': { attributes: commit, what: 'commits a changed configuration' },
@@ -87,6 +88,8 @@ export const spans = {
   'versions.identify': { attributes: repository, what: 'looks for the resource whose history is asked for' },
   'versions.list': { attributes: repository, what: 'looks for versions' },
   'versions.find': { attributes: repository, what: 'looks for one version' },
+  'tokens.insert': { attributes: repository, what: 'stores a new token' },
+  'tokens.revoke': { attributes: repository, what: 'takes a token back' },
   'versions.replay': { attributes: repository, what: 'looks for the answer that an idempotency key has had' }
 } as const satisfies Record<string, { attributes: readonly AttributeName[], what: string }>
 

@@ -107,7 +107,7 @@ t.test('a created, a refused and a failed request, as the Collector writes them'
   for (const span of spans) t.notOk('error' in span.attributes, `no error on ${span.name}`)
 
   t.equal(shape(await traceOf(collector, taken)), `POST /api/v1/configurations{configuration.create{configurations.insert{${commit}}}}`)
-  t.match(shape(await traceOf(collector, circle)), /^PATCH \/api\/v1\/configurations\/:id\{configuration\.update\{configurations\.find\{pg\.query:\S+ \S+\}, configuration\.validate, configuration\.check_cycles\{configurations\.ancestors\{pg\.query:\S+ \S+\}\}\}\}$/)
+  t.match(shape(await traceOf(collector, circle)), /^PATCH \/api\/v1\/configurations\/:id\{configuration\.update\{configurations\.find\{pg\.query:\S+ \S+\}, configuration\.validate, configurations\.parents\{pg\.query:\S+ \S+\}, configuration\.check_cycles\{configurations\.ancestors\{pg\.query:\S+ \S+\}\}\}\}$/)
   for (const [answer, operation, innermost, type] of [
     [taken, 'configuration.create', 'configurations.insert', 'conflict'],
     [circle, 'configuration.update', 'configuration.check_cycles', 'circular_dependency'],
