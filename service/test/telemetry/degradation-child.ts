@@ -55,7 +55,7 @@ async function quietWork (): Promise<void> {
 const server = http.createServer((request: IncomingMessage, answer: ServerResponse) => {
   void (async () => {
     const path = request.url ?? ''
-    if (path.startsWith('/work')) await work(path === '/work/slow')
+    if (path.startsWith('/job')) await work(path === '/job/slow')
     const span = trace.getSpanContext(context.active())
     answer.end(JSON.stringify({ traceparent: request.headers.traceparent, span }))
   })()
@@ -65,7 +65,7 @@ const url = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).
 const commands: Record<string, (argument: never) => unknown> = {
   on: () => { tracing.on() },
   off: () => { tracing.off() },
-  sample: (ratio: number) => { tracing.rules.sampleReads = { matches: (path) => path.startsWith('/work/read'), ratio } },
+  sample: (ratio: number) => { tracing.rules.sampleReads = { matches: (path) => path.startsWith('/job/read'), ratio } },
   quietWork,
   log: ({ level, message }: { level: 'info', message: string }) => { log[level](message) },
   spans: (n: number) => { for (let i = 0; i < n; i++) tracer.startSpan('one of many').end() },

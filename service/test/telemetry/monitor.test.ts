@@ -41,7 +41,7 @@ async function start (t: Test, monitor: { sidecarHealthUrl?: string, forced?: 1 
     },
     async spans () {
       receiver.spans.length = 0
-      await (await fetch(`${child.url}/work`)).text()
+      await (await fetch(`${child.url}/job`)).text()
       await child.call('flush')
       return receiver.spans.length
     }
@@ -223,7 +223,7 @@ for (const [what, place] of Object.entries(obstacles)) {
     t.same(arrived(receiver, 'fourth'), [])
     t.same(child.err.map((line) => line['telemetry.level']), [3, 4])
     t.equal((await child.call('status')).level, 4, 'it does not waver')
-    t.equal((await fetch(`${child.url}/work`)).status, 200)
+    t.equal((await fetch(`${child.url}/job`)).status, 200)
   })
 }
 

@@ -22,15 +22,15 @@ const REMOTE = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203
 t.test('off, nothing makes a span: neither server, nor client, nor query, nor a tracer of ours; on, all do', async (t) => {
   const { child, get, spans } = await start(t, {}, true)
   const all = ['GET', 'GET', 'GET', 'inner', 'outer', 'pg-pool.connect']
-  await get('/work')
+  await get('/job')
   const first = await spans()
   t.match(first.filter((name) => all.includes(name)), all, first.join())
   t.ok(first.some((name) => name.startsWith('pg.query:one')), first.join())
   await child.call('off')
-  for (let n = 0; n < 5; n++) await get('/work')
+  for (let n = 0; n < 5; n++) await get('/job')
   t.same(await spans(), [])
   await child.call('on')
-  await get('/work')
+  await get('/job')
   const again = await spans()
   t.match(again.filter((name) => all.includes(name)), ['GET', 'GET', 'GET', 'inner', 'outer'], again.join())
 })
@@ -47,18 +47,18 @@ for (const sampler of ['parentbased_always_on', 'always_on']) {
   t.test(`a read that is not sampled leaves no span at all, but has ids (${sampler})`, async (t) => {
     const { child, get, spans } = await start(t, { OTEL_TRACES_SAMPLER: sampler })
     await child.call('sample', 0)
-    const { span } = await get('/work/read')
+    const { span } = await get('/job/read')
     t.match(span, { traceId: /^(?!0{32})[0-9a-f]{32}$/, spanId: /^(?!0{16})[0-9a-f]{16}$/, traceFlags: 0 })
-    t.not((await get('/work/read')).span.traceId, span.traceId)
+    t.not((await get('/job/read')).span.traceId, span.traceId)
     // What is called says by its own span that it heard "not sampled"; always_on does not care.
     t.same(await spans(), sampler === 'always_on' ? ['GET', 'GET'] : [])
 
-    await get('/work/write')
+    await get('/job/write')
     t.same(await spans(), ['GET', 'GET', 'GET', 'inner', 'outer'], 'other paths are traced')
-    await get('/work/read', REMOTE)
+    await get('/job/read', REMOTE)
     t.same(await spans(), ['GET', 'GET', 'GET', 'inner', 'outer'], 'so is what belongs to the trace of a caller')
     await child.call('sample', 1)
-    await get('/work/read')
+    await get('/job/read')
     t.same(await spans(), ['GET', 'GET', 'GET', 'inner', 'outer'], 'and everything with a share of 1')
   })
 }
@@ -66,7 +66,7 @@ for (const sampler of ['parentbased_always_on', 'always_on']) {
 t.test('the share of sampled reads is that which was asked for', async (t) => {
   const { child, get, receiver } = await start(t)
   await child.call('sample', 0.3)
-  for (let n = 0; n < 400; n++) await get('/work/readiness?x=1')
+  for (let n = 0; n < 400; n++) await get('/job/readiness?x=1')
   await child.call('flush')
   const traced = receiver.spans.filter(({ name }) => name === 'outer').length
   t.ok(traced > 75 && traced < 165, `${traced} of 400`)
@@ -83,15 +83,15 @@ t.test('what is quiet makes no span: tracers, queries, fetch, http and timers', 
 
 t.test('where the SDK is disabled the switch does nothing, and harms nothing', async (t) => {
   const { child, get } = await start(t, { OTEL_SDK_DISABLED: 'true' })
-  t.same((await get('/work')).span, undefined)
+  t.same((await get('/job')).span, undefined)
   await child.call('off')
-  t.same((await get('/work')).traceparent, undefined)
+  t.same((await get('/job')).traceparent, undefined)
   await child.call('flush')
 })
 
 t.test('spans that were under way when it was turned off still end and arrive; nothing new begins below them', async (t) => {
   const { child, get, spans } = await start(t)
-  const pending = get('/work/slow')
+  const pending = get('/job/slow')
   await new Promise((resolve) => setTimeout(resolve, 200))
   await child.call('off')
   await pending
