@@ -1,4 +1,5 @@
 import { Problem } from '../errors.js'
+import { unauthenticated } from '../http/access.js'
 import type { Caller } from '../http/caller.js'
 import type { Directory } from './directory.js'
 import type { JwtCheck } from './jwt.js'
@@ -23,24 +24,20 @@ export function createIdentify ({ directory, adminToken, jwt, now = Date.now }: 
   return (authorization) => {
     if (authorization === undefined) return undefined
     const [, credential] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
-    if (credential === undefined) throw refused('Authorization must be Bearer and a token.')
+    if (credential === undefined) throw unauthenticated('Authorization must be Bearer and a token.')
     if (adminHash !== undefined && sameHash(hashOf(credential), adminHash)) return { id: 'bootstrap', role: 'admin', applications: undefined }
     const token = parseToken(credential)
     if (token !== undefined) return ofToken(token)
     if (jwt !== undefined && credential.split('.').length === 3) return jwt(credential)
-    throw refused('The token is not valid.')
+    throw unauthenticated('The token is not valid.')
   }
 
   function ofToken ({ id, hash }: { id: string, hash: Buffer }): Caller {
     if (!directory.isLoaded()) throw new Problem('database-unavailable', 'The tokens have not been read yet.')
     const record = directory.find(id)
     const same = sameHash(hash, record?.secret_hash ?? NO_HASH)
-    if (record === undefined || !same) throw refused('The token is not valid.')
-    if (record.expires_at !== null && record.expires_at.getTime() <= now()) throw refused('The token has expired.')
+    if (record === undefined || !same) throw unauthenticated('The token is not valid.')
+    if (record.expires_at !== null && record.expires_at.getTime() <= now()) throw unauthenticated('The token has expired.')
     return { id: `token:${record.name}`, role: record.role, applications: record.application_id === null ? undefined : [record.application_id] }
   }
-}
-
-export function refused (detail: string): Problem {
-  return new Problem('unauthenticated', detail)
 }

@@ -1,8 +1,8 @@
 import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { Problem } from '../errors.js'
+import { unauthenticated } from '../http/access.js'
 import type { Caller } from '../http/caller.js'
 import { quiet } from '../telemetry/quiet.js'
-import { refused } from './identify.js'
 
 /** @throws Problem unauthenticated, forbidden */
 export type JwtCheck = (token: string) => Promise<Caller>
@@ -62,7 +62,7 @@ async function verify (token: string, keys: JWTVerifyGetKey, { issuer, audience 
     return payload
   } catch (error) {
     // Which check failed is for whoever issues tokens to know; nothing of it helps to forge one.
-    throw refused(`The JWT is not valid: ${(error as { code?: string }).code ?? 'it cannot be read'}.`)
+    throw unauthenticated(`The JWT is not valid: ${(error as { code?: string }).code ?? 'it cannot be read'}.`)
   }
 }
 
@@ -71,7 +71,7 @@ async function callerOf (payload: JWTPayload, { roleClaim, applicationsClaim, ap
   if (role !== 'reader' && role !== 'editor' && role !== 'admin') throw new Problem('forbidden', `The claim ${roleClaim} of the JWT is none of reader, editor, admin.`)
   const id: unknown = payload.sub
   // It becomes the author of changes: nobody may pass for one of ours.
-  if (typeof id !== 'string' || !SUBJECT.test(id) || !id.isWellFormed() || RESERVED.test(id)) throw refused('The claim sub of the JWT is no name that can be an author.')
+  if (typeof id !== 'string' || !SUBJECT.test(id) || !id.isWellFormed() || RESERVED.test(id)) throw unauthenticated('The claim sub of the JWT is no name that can be an author.')
   if (applicationsClaim === undefined) return { id, role, applications: undefined }
   const names = [...new Set([claim(payload, applicationsClaim)].flat().filter((name) => typeof name === 'string'))].slice(0, MAX_APPLICATIONS)
   const applications = await Promise.all(names.map(applicationOf))

@@ -1,4 +1,5 @@
 import { context, INVALID_SPAN_CONTEXT, isSpanContextValid, trace, type Context, type Span } from '@opentelemetry/api'
+import type { BatchScope } from '../revisions/committer.js'
 import { logEvent } from './log.js'
 import { noteInternalError } from './internal-errors.js'
 import { quiet } from './quiet.js'
@@ -6,17 +7,11 @@ import type { Telemetry } from './telemetry.js'
 
 interface Origin { context: Context, span: Span | undefined }
 
-interface Scope {
-  origin (): Origin
-  send<T> (origins: readonly Origin[], send: () => Promise<T>): Promise<T>
-  as<T> (origin: Origin | undefined, act: () => T): T
-}
-
 /**
  * Puts the query of a batch below the span of the first member that is recorded; the others link to that span. So the trace of a
  * lone writer is a plain tree, and that of any other leads to the query that stored its change.
  */
-export function createBatchScope ({ log, instruments, slowQueryMs }: Telemetry): Scope {
+export function createBatchScope ({ log, instruments, slowQueryMs }: Telemetry): BatchScope<Origin> {
   return {
     origin: () => ({ context: context.active(), span: trace.getActiveSpan() }),
 
